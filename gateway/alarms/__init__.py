@@ -1,0 +1,1 @@
+"""Alarms: raised, acknowledged by somebody, escalated when nobody does."""

@@ -1,0 +1,1 @@
+"""Archive: documents by digest, holds and retention rules."""

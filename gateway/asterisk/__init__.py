@@ -1,0 +1,1 @@
+"""Asterisk: AMI client, FastAGI server, CEL reader; each a pure codec and a thin connection."""

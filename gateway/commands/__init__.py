@@ -1,0 +1,1 @@
+"""Commands: one ledger and one dispatcher behind bus, HTTP and command line."""

@@ -1,0 +1,19 @@
+"""Text in the two languages of the duty room."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Language = Literal["en", "zh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sentence in English and in Chinese; both may hold the same ``{placeholders}``."""
+
+    en: str
+    zh: str
+
+    def in_language(self, language: Language, **fields: Any) -> str:
+        """Return the sentence in *language* with its placeholders filled in."""
+        template = self.zh if language == "zh" else self.en
+        return template.format(**fields) if fields else template

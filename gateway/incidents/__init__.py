@@ -1,0 +1,1 @@
+"""Incidents: the reference that ties calls, messages, faxes and radio traffic together."""

@@ -1,0 +1,1 @@
+"""Recording: capture, watch, finish, index, evidence."""

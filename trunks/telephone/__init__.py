@@ -1,0 +1,1 @@
+"""The switchboard: lines, calls, dialling."""
