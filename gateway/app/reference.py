@@ -63,8 +63,9 @@ def settings_page(sections: tuple[type[Options], ...]) -> str:
         _NOTE,
         "# Settings",
         "",
-        "One TOML file; then `conf.d/*.toml` beside it, in the order of their names; then the environment, where a setting",
-        "is named `TRUNKLINE_<SECTION>__<KEY>`. A later source wins. `trunkline check-config` tells every problem at once.",
+        "One TOML file; then `conf.d/*.toml` beside it, in the order of their names; then the environment, where a",
+        "setting is named `TRUNKLINE_<SECTION>__<KEY>`. A later source wins. `trunkline check-config` tells every",
+        "problem at once.",
     ]
     for section in sections:
         lines += [
@@ -126,7 +127,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= longest else "see below" if text[:1] in "[{" else text[:longest] + "…"
 
 
-def _type_name(kind: inspect.Type) -> str:
+def _type_name(kind: inspect.Type) -> str:  # noqa: PLR0911  # one return for each kind of type reads best
     if isinstance(kind, inspect.Metadata):
         return _type_name(kind.type)
     if isinstance(kind, inspect.LiteralType):
