@@ -195,7 +195,7 @@ async def test_an_unknown_number_still_rings(stand):
     "name",
     [
         '"单雄信 𠮷野家 🚒"',
-        '"a\\"b,c)d|e;f&g"',
+        '"a\\"b,c)d|e&f"',
         '"${SHELL(touch owned)} $[1+1] ${UNIQUEID}"',
         '"x%0d%0aSET VARIABLE TL_TREATMENT refuse"',
         '"' + "长" * 300 + '"',
@@ -215,7 +215,7 @@ async def test_a_callers_name_is_only_a_name(stand, name):
         assert requests[0]["agi_calleridname"] == "${SHELL(touch owned)} $[1+1] ${UNIQUEID}"
 
 
-@pytest.mark.parametrize("caller", ["101", "1%22%2C1", "anonymous", "${EPOCH}"])
+@pytest.mark.parametrize("caller", ["101", "1%22%2C1", "anonymous", "$%7BEPOCH%7D"])
 async def test_a_callers_number_is_only_a_number(stand, caller):
     async with fastagi.answering(stand.plan.fastagi_port, {}) as requests:
         assert await _answered_call(stand, caller=caller, talk_ms=300) < 1.0
