@@ -7,6 +7,7 @@ one is sent by the next behind the caller's back.
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import struct
 from collections import deque
@@ -207,7 +208,12 @@ class _Connection:
         properties.SessionExpiryInterval = self._login.session_expiry_s
         properties.ReceiveMaximum = self._options.receive_window
         properties.MaximumPacketSize = self._options.max_packet_bytes
-        host = str(self._endpoint.socket) if self._endpoint.socket is not None else self._endpoint.host
+        host = self._endpoint.host
+        if self._endpoint.socket is not None:
+            host = str(self._endpoint.socket)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:  # paho leaves its own open when refused
+                trial.settimeout(self._options.deadline_s)
+                trial.connect(host)
         self._client.connect(
             host,
             self._endpoint.port or 1,  # a unix socket has none, but paho insists
@@ -218,10 +224,10 @@ class _Connection:
 
     def _attach(self) -> None:
         # Only now, so that every callback comes on the event loop.
-        socket: Any = self._client.socket()
-        if socket is None:
+        connected: Any = self._client.socket()
+        if connected is None:
             raise OSError("the broker closed the connection at once")
-        self._descriptor = socket.fileno()
+        self._descriptor = connected.fileno()
         self._client.on_socket_close = self._on_socket_close
         self._client.on_socket_register_write = self._on_want_write
         self._client.on_socket_unregister_write = self._on_wrote_all
@@ -311,9 +317,9 @@ class _Connection:
         self._client.on_socket_close = None
         self._client.on_socket_register_write = None
         self._client.on_socket_unregister_write = None
-        socket: Any = self._client.socket()
-        if socket is not None:
-            socket.close()
+        connected: Any = self._client.socket()
+        if connected is not None:
+            connected.close()
 
     def _abort_late(self, connecting: asyncio.Task[None]) -> None:
         if not connecting.cancelled() and connecting.exception() is not None:
@@ -355,11 +361,11 @@ class _Connection:
     def _read_all(self) -> MQTTErrorCode:
         while True:
             code = self._client.loop_read()
-            socket = self._client.socket()
+            connected = self._client.socket()
             # TLS may hold decoded bytes for which the descriptor will never become readable again.
-            if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or not isinstance(socket, ssl.SSLSocket):
+            if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or not isinstance(connected, ssl.SSLSocket):
                 return code
-            if socket.pending() == 0:
+            if connected.pending() == 0:
                 return code
 
     def _turn(self, step: Callable[[], MQTTErrorCode]) -> None:
