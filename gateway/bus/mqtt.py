@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
+from paho.mqtt import MQTTException
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
@@ -95,7 +96,7 @@ class _Packed(Properties):
     """Properties that are encoded already: paho's own encoding costs more than the rest of a publication."""
 
     def __init__(self, packed: bytes) -> None:
-        super().__init__(PacketTypes.PUBLISH)
+        super().__init__(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         object.__setattr__(self, "_trunkline_packed", packed)
 
     def pack(self) -> bytes:
@@ -162,7 +163,7 @@ class _Connection:
             client.tls_set_context(self._endpoint.tls)
         will = self._login.will
         if will is not None:
-            client.will_set(will.topic, will.payload, will.qos, will.retain, Properties(PacketTypes.WILLMESSAGE))
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -204,7 +205,7 @@ class _Connection:
         self._window = asyncio.Semaphore(min(self._options.publish_window, self._welcome.receive_maximum))
 
     def _connect_blocking(self) -> None:
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._login.session_expiry_s
         properties.ReceiveMaximum = self._options.receive_window
         properties.MaximumPacketSize = self._options.max_packet_bytes
@@ -371,7 +372,7 @@ class _Connection:
     def _turn(self, step: Callable[[], MQTTErrorCode]) -> None:
         try:
             code = step()
-        except (OSError, ValueError, LookupError, TypeError, struct.error, paho.MQTTException) as error:
+        except (OSError, ValueError, LookupError, TypeError, struct.error, MQTTException) as error:
             self._fail(BusLostError(reason=f"{type(error).__name__}: {error}"))
             return
         if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
