@@ -44,6 +44,10 @@ class RoleEntry:
     rolename: str
     acls: tuple[Acl, ...]
 
+    def acls_as_tuples(self) -> frozenset[tuple[str, str, bool, int]]:
+        """Return the rules as a set, in which their order does not count."""
+        return frozenset((acl.acltype, acl.topic, acl.allow, acl.priority) for acl in self.acls)
+
     def as_json(self) -> dict[str, Any]:
         """Return the role as the plugin writes it."""
         return {"rolename": self.rolename, "acls": [acl.as_json() for acl in self.acls]}

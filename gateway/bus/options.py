@@ -10,7 +10,7 @@ from gateway.core.options import Options, Secret
 _Level = Annotated[str, msgspec.Meta(pattern=rf"^{LEVEL_PATTERN.pattern}$")]
 
 
-class ListenerOptions(Options):
+class ListenerOptions(Options, frozen=True, kw_only=True):
     """Where the private broker listens for other programs besides its unix socket."""
 
     loopback_port: Annotated[
@@ -22,7 +22,7 @@ class ListenerOptions(Options):
     key_file: Annotated[str, msgspec.Meta(description="Its private key, PEM, readable by the broker only.")] = ""
 
 
-class BusOptions(Options):
+class BusOptions(Options, frozen=True, kw_only=True):
     """The MQTT bus: which broker, and the bounds of the connection to it."""
 
     SECTION: ClassVar[str] = "bus"

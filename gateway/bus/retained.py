@@ -70,7 +70,7 @@ class RetainedState:
         self._collected: dict[str, bytes] | None = None
         self._barrier: asyncio.Future[None] | None = None
         self._barrier_payload = b""
-        self._connected_before = False
+        self._announced = False
         self._end_listening = board.listen(self._note)
 
     @property
@@ -91,20 +91,35 @@ class RetainedState:
         """Take a delivery that is no command: something retained, seen while it is looked for orphans."""
         if self._collected is None:
             return
-        if delivery.payload == self._barrier_payload and delivery.topic == self._topics.lease:
+        if delivery.topic == self._topics.barrier and delivery.payload == self._barrier_payload:
             if self._barrier is not None and not self._barrier.done():
                 self._barrier.set_result(None)
         elif delivery.retain and delivery.payload and len(self._collected) < _MOST_COLLECTED:
             self._collected.setdefault(delivery.topic, delivery.payload)
 
-    async def publish_all(self, connection: BusConnection) -> None:
-        """Publish everything and clear what is not ours.
+    @property
+    def is_known(self) -> bool:
+        """Whether this start of the gateway has been announced before, so that a foreign lease means a rival."""
+        return self._announced
 
-        Raises :class:`BusTakenOverError` when another gateway took the site while this one was away.
+    async def look_for_rival(self, connection: BusConnection) -> None:
+        """Raise :class:`BusTakenOverError` when another gateway took the site while this one was away.
+
+        Mosquitto 2.0 does not say that a session was taken over, so the lease has to.
         """
+        lease = (await self._collect(connection)).get(self._topics.lease)
+        if lease is None:
+            return
+        try:
+            rival = msgspec.json.decode(lease, type=Lease)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return  # not a lease; it is overwritten
+        if rival.instance != self._info.instance:
+            raise BusTakenOverError(client_id=f"the site {self._topics.site}")
+
+    async def publish_all(self, connection: BusConnection) -> None:
+        """Publish everything and clear what is not ours."""
         found = await self._collect(connection)
-        self._look_for_rival(found.get(self._topics.lease))
-        self._connected_before = True
         shown = self._board.all()
         self._changed.clear()
         self._health_changed = False
@@ -128,7 +143,11 @@ class RetainedState:
         if orphans:
             log.info("clearing retained topics that nobody owns", count=len(orphans))
         await self._publish_each(connection, [Publication(topic, b"", retain=True) for topic in orphans])
+
+    async def announce(self, connection: BusConnection) -> None:
+        """Tell that the gateway is there, now that it takes commands."""
         await self._publish_each(connection, [self._lease(), self._state("online")])
+        self._announced = True
 
     async def keep(self, connection: BusConnection) -> None:
         """Publish changes and renew the lease until the connection is lost; raises the reason."""
@@ -216,9 +235,8 @@ class RetainedState:
                 reason = await connection.subscribe(pattern, retain_handling=0, no_local=False)
                 if not is_good(reason):
                     raise BusDeniedError(what=f"subscribing to {pattern}", reason=reason)
-            # Not retained, so that the lease of a rival stays until it has been judged.
             self._barrier_payload = msgspec.json.encode({"barrier": new_id()})
-            await connection.publish(Publication(self._topics.lease, self._barrier_payload))
+            await connection.publish(Publication(self._topics.barrier, self._barrier_payload))
             async with asyncio.timeout(self._deadline_s):
                 await asyncio.wait((self._barrier, connection.lost), return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError as error:
@@ -234,20 +252,6 @@ class RetainedState:
 
     def _is_own(self, topic: str) -> bool:
         return any(matches(pattern, topic) for pattern in self._topics.retained)
-
-    def _look_for_rival(self, lease: bytes | None) -> None:
-        """A foreign lease at the first connection is our predecessor's; at a later one somebody came in between.
-
-        Mosquitto 2.0 does not say that a session was taken over, so the lease has to.
-        """
-        if lease is None or not self._connected_before:
-            return
-        try:
-            rival = msgspec.json.decode(lease, type=Lease)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return
-        if rival.instance != self._info.instance:
-            raise BusTakenOverError(client_id=f"the site {self._topics.site}")
 
     async def _wait(self, connection: BusConnection, timeout_s: float) -> None:
         waiter = asyncio.create_task(self._wake.wait(), name="retained-wake")

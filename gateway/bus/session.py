@@ -1,7 +1,7 @@
 """The one connection of the gateway to its broker, kept by the supervisor as the adapter ``broker``.
 
-Order at each connection: connect (with the last will) → look at what is retained, stop if another gateway took the
-site → publish all retained state → subscribe to commands → tell ``online`` → let the outbox go on. Commands that the
+Order at each connection: look for a rival (again under another client id, so that it is not thrown out) → connect with
+the last will → publish all retained state → subscribe to commands → tell ``online`` → let the outbox go on. Commands that the
 broker kept may come in before that; they are written to the ledger, and their answers wait for the connection to be
 ready. One connection serves events and commands: the window bounds what a command waits behind
 (``docs/decisions/0003-mqtt-client.md``).
@@ -69,12 +69,17 @@ class BusSession:
 
     async def run(self, reporter: Reporter) -> None:
         """Serve one connection; raises why it ended, and the supervisor starts it again."""
+        if self._retained.is_known:
+            look = Login(f"{self._login.client_id}-look", self._login.user, self._login.password, clean_start=True)
+            async with self._port.connect(look, self._deliver) as connection:
+                await self._retained.look_for_rival(connection)
         async with self._port.connect(self._login, self._deliver) as connection:
             try:
                 await self._retained.publish_all(connection)
                 reason = await connection.subscribe(self._topics.commands, retain_handling=2)
                 if not is_good(reason):
                     raise BusDeniedError(what=f"subscribing to {self._topics.commands}", reason=reason)
+                await self._retained.announce(connection)
                 self._connection = connection
                 self._is_ready.set()
                 log.info("broker connected", address=self._port.address, session=connection.welcome.session_present)

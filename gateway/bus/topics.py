@@ -57,6 +57,7 @@ class Topics:
         self.catalog = f"{self.prefix}/catalog"
         self.health = f"{self.prefix}/health"
         self.commands = f"{self.prefix}/cmd/+/+/+"
+        self.barrier = f"{self.prefix}/barrier"  # the gateway's own, to know that all retained messages have come
         self.retained = (f"{self.prefix}/+", f"{self.prefix}/+/+/state")
 
     def resource_state(self, domain: str, resource: str) -> str:
