@@ -1,7 +1,8 @@
 """Settings: one TOML file, then ``conf.d/*.toml`` beside it in the order of their names, then the environment.
 
 A later source wins, table by table and key by key; a list is replaced as a whole. In the environment a setting is named
-``TRUNKLINE_<SECTION>__<KEY>`` (``TRUNKLINE_WEB__PORT=8081``), its value read as TOML and, failing that, as a string.
+``TRUNKLINE_<SECTION>__<KEY>`` (``TRUNKLINE_WEB__PORT=8081``, ``TRUNKLINE_ASTERISK__AMI__PORT=5039``), its value read as
+TOML and, failing that, as a string.
 Unknown keys are errors with a suggestion, and all problems are told at once.
 """
 
@@ -107,9 +108,12 @@ def _sources(
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             problems.append(UnreadableFileError(source=str(path), reason=str(error)))
     for name, value in sorted(environment.items()):
-        section, mark, key = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
-        if name.startswith(ENVIRONMENT_PREFIX) and mark:
-            yield name, {section.lower(): {key.lower(): _toml_value(value)}}
+        levels = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if name.startswith(ENVIRONMENT_PREFIX) and len(levels) > 1:
+            nested = _toml_value(value)
+            for level in reversed(levels):
+                nested = {level: nested}
+            yield name, nested
 
 
 def _toml_value(text: str) -> Any:

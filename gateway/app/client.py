@@ -75,11 +75,15 @@ class LocalClient:
     ) -> dict[str, Any]:
         """Send a command under the idempotency key *key* and return its answer after at most *wait_s*."""
         headers = {"Idempotency-Key": key, "Prefer": f"wait={int(wait_s)}"}
-        body: dict[str, Any] = {"data": dict(data)}
-        if ttl_s is not None:
-            body["ttl_s"] = ttl_s
         return self._json(
-            self._request("POST", f"/api/v1/commands/{name}", json=body, headers=headers, timeout=wait_s + _TIMEOUT_S)
+            self._request(
+                "POST",
+                f"/api/v1/commands/{name}",
+                json=dict(data),
+                params={} if ttl_s is None else {"ttl_s": ttl_s},
+                headers=headers,
+                timeout=wait_s + _TIMEOUT_S,
+            )
         )
 
     def journal(self, from_seq: int, limit: int = 500) -> list[dict[str, Any]]:
@@ -128,7 +132,7 @@ class LocalClient:
 
 
 def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """Yield the data of each ``event: event`` of a stream of server-sent events."""
+    """Yield the data of each unnamed event of a stream of server-sent events; the named ones are for the page."""
     name, data = "", []
     for line in lines:
         if line.startswith("event:"):
@@ -136,6 +140,6 @@ def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         elif line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
         elif not line:
-            if data and name == "event":
+            if data and not name:
                 yield json.loads("\n".join(data))
             name, data = "", []

@@ -39,8 +39,13 @@ class StatePaths:
 
     @property
     def asterisk(self) -> Path:
-        """The private Asterisk's configuration and spool, and the snapshot that its fallback reads."""
+        """The private Asterisk's configuration and spool."""
         return self.root / "asterisk"
+
+    @property
+    def snapshot(self) -> Path:
+        """What Asterisk's fallback reads when the gateway is gone."""
+        return self.asterisk / "snapshot.json"
 
     def create(self) -> None:
         """Make the folder and those inside it."""

@@ -139,7 +139,9 @@ class Softphone:
                 await self._changed.wait_for(lambda: found() is not None)
         except TimeoutError as error:
             seen = ", ".join(str(event.get("type")) for event in self.events)
-            raise DeadlineError(what=f"{kind} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s) from error
+            raise DeadlineError(
+                what=f"{kind} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s
+            ) from error
         event = found()
         if event is None:
             raise RuntimeError("an event vanished")
