@@ -47,7 +47,7 @@ class CredentialSink(Protocol):
     again, by comparing itself with :meth:`ApplicationService.list`; a secret that never reached it is rotated again.
     """
 
-    async def granted(self, application: Application, secret: str) -> None:
+    async def granted(self, application: Principal, secret: str) -> None:
         """*application* has a new secret. Raises a ``TrunklineError`` that the caller of the change gets to see."""
         ...
 
@@ -185,7 +185,7 @@ class ApplicationService:
 
     async def _grant(self, application: Application, secret: str) -> IssuedSecret:
         for sink in self._sinks:
-            await sink.granted(application, secret)
+            await sink.granted(_principal(application), secret)
         log.info("application credential issued", application=application.name)
         return IssuedSecret(application.name, secret)
 

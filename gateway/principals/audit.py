@@ -1,7 +1,7 @@
 """The audit trail: one table whose rows are chained by hashes.
 
 A row's hash is ``SHA-256(previous hash ‖ canonical JSON of the row)``; the canonical JSON has sorted keys, no spaces
-and ASCII only. The head (last number and hash) is kept in a table of its own and written to the log now and then, so that
+and ASCII only. The head (last number and hash) is kept in a table of its own and logged now and then, so that
 also the removal of the last rows, or a chain computed anew, shows against a head known from elsewhere. Without such a
 head nobody who can write the database is kept from computing a new chain: keep the logged heads on another machine.
 """
@@ -19,7 +19,7 @@ from sqlalchemy import orm
 
 from gateway.core.clock import Clock
 from gateway.principals.model import Principal
-from gateway.store.columns import UtcTime
+from gateway.store.types import UtcDateTime
 from gateway.store.unit import Base, Store, Unit
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class AuditRow(Base):
     __tablename__ = "audit"
 
     seq: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    at: orm.Mapped[datetime] = orm.mapped_column(UtcTime, index=True)
+    at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime, index=True)
     principal: orm.Mapped[str] = orm.mapped_column(sa.String(64), index=True)
     action: orm.Mapped[str] = orm.mapped_column(sa.String(64), index=True)
     resource: orm.Mapped[str] = orm.mapped_column(sa.String(64))

@@ -11,7 +11,7 @@ from sqlalchemy import orm
 from gateway.core.text import Text
 from gateway.principals.model import Principal, PrincipalKind, Right
 from gateway.principals.roles import Role
-from gateway.store.columns import UtcTime
+from gateway.store.types import UtcDateTime
 from gateway.store.unit import Base
 
 
@@ -24,8 +24,8 @@ class OperatorRow(Base):
     display_name: orm.Mapped[str] = orm.mapped_column(sa.String(100))
     password: orm.Mapped[str] = orm.mapped_column(sa.String(300))
     disabled: orm.Mapped[bool] = orm.mapped_column(sa.Boolean)
-    created_at: orm.Mapped[datetime] = orm.mapped_column(UtcTime)
-    password_at: orm.Mapped[datetime] = orm.mapped_column(UtcTime)
+    created_at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime)
+    password_at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime)
 
 
 class OperatorRoleRow(Base):
@@ -45,7 +45,7 @@ class SignInFailureRow(Base):
     operator: orm.Mapped[str] = orm.mapped_column(sa.ForeignKey("operators.name"), primary_key=True)
     source: orm.Mapped[str] = orm.mapped_column(sa.String(64), primary_key=True)
     failures: orm.Mapped[int] = orm.mapped_column(sa.Integer)
-    last_at: orm.Mapped[datetime] = orm.mapped_column(UtcTime)
+    last_at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime)
 
 
 class RoleRow(Base):
@@ -75,8 +75,8 @@ class SessionRow(Base):
 
     token: orm.Mapped[str] = orm.mapped_column(sa.String(64), primary_key=True)
     operator: orm.Mapped[str] = orm.mapped_column(sa.ForeignKey("operators.name"), index=True)
-    created_at: orm.Mapped[datetime] = orm.mapped_column(UtcTime)
-    expires_at: orm.Mapped[datetime] = orm.mapped_column(UtcTime, index=True)
+    created_at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime)
+    expires_at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime, index=True)
 
 
 class ApplicationRow(Base):
@@ -87,10 +87,10 @@ class ApplicationRow(Base):
     name: orm.Mapped[str] = orm.mapped_column(sa.String(32), primary_key=True)
     display_name: orm.Mapped[str] = orm.mapped_column(sa.String(100))
     secret: orm.Mapped[str] = orm.mapped_column(sa.String(64))
-    created_at: orm.Mapped[datetime] = orm.mapped_column(UtcTime)
-    issued_at: orm.Mapped[datetime] = orm.mapped_column(UtcTime)
-    expires_at: orm.Mapped[datetime | None] = orm.mapped_column(UtcTime)
-    revoked_at: orm.Mapped[datetime | None] = orm.mapped_column(UtcTime)
+    created_at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime)
+    issued_at: orm.Mapped[datetime] = orm.mapped_column(UtcDateTime)
+    expires_at: orm.Mapped[datetime | None] = orm.mapped_column(UtcDateTime)
+    revoked_at: orm.Mapped[datetime | None] = orm.mapped_column(UtcDateTime)
 
 
 class ApplicationRightRow(Base):
