@@ -69,11 +69,11 @@ done
 bundle=/etc/ssl/certs/ca-certificates.crt
 [ ! -e "$bundle" ] || cp -L "$bundle" "$root/etc/ssl/machine-ca.crt"
 
-# local folders that pip's settings name
+# local folders that pip's settings name; the pages of an index link to files beside it
 while read -r folder; do
     mkdir -p "$root$folder"
     mount --bind -o ro "$folder" "$root$folder"
-done < <(python3 -m pip config list 2>/dev/null | grep -oE "(file://)?/[^' ,]+" | sed 's,^file://,,' | sort -u |
+done < <(python3 -m pip config list 2>/dev/null | grep -oE "(file://)?/[^' ,]+" | sed 's,^file://,,; s,/simple/*$,,' | sort -u |
     while read -r path; do [ ! -d "$path" ] || printf '%s\n' "$path"; done)
 
 mkdir -p "$root"/{proc,sys,dev/shm,dev/pts,run,tmp}

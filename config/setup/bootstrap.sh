@@ -88,8 +88,8 @@ install_packages() {
 disable_units() {
     local unit
     for unit in "$@"; do
-        if command -v deb-systemd-helper >/dev/null; then
-            as_root deb-systemd-helper disable "$unit" >/dev/null 2>&1 || note "$unit could not be disabled"
+        if command -v systemctl >/dev/null; then
+            as_root systemctl --quiet disable "$unit" || note "$unit could not be disabled"
         fi
     done
 }

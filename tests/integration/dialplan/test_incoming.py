@@ -148,7 +148,9 @@ async def test_a_blocked_caller_is_refused_without_a_gateway(stand):
     await until(stand.ended, "the end of the call in CEL")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"written_at": "soon"}', b"\xff\xfe", b"[" * 100_000, b'{"ready": 1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"written_at": "soon"}', b"\xff\xfe", b"[" * 100_000, b'{"ready": 1}']
+)
 async def test_a_spoilt_snapshot_rings_every_phone(stand, content):
     stand.plan.fallback.snapshot.write_bytes(content)
     assert await _answered_call(stand, talk_ms=300) < 1.0

@@ -80,9 +80,7 @@ async def test_a_trunk_that_is_gone_fails_with_its_cause(stand):
         await phone.wait_for("CALL_CLOSED", deadline_s=40)
         await until(stand.ended, "the end of the call in CEL")
     causes = {
-        row["eventextra"]
-        for row in stand.cel()
-        if row["eventtype"] == "HANGUP" and "PJSIP/101" in row["channame"]
+        row["eventextra"] for row in stand.cel() if row["eventtype"] == "HANGUP" and "PJSIP/101" in row["channame"]
     }
     assert len(causes) == 1
     assert '"dialstatus":"ANSWER"' not in causes.pop()
