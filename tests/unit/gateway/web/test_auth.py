@@ -77,7 +77,7 @@ async def test_sign_out_ends_the_session_and_removes_the_cookie(signed_in, serve
         ("bearer  wall:s3cret", 200),
         ("Bearer wall:wrong", 401),
         ("Bearer wall", 401),
-        ("Bearer ", 401),
+        ("Bearer :", 401),
         ("Basic d2FsbDpzM2NyZXQ=", 401),
     ],
 )
