@@ -63,7 +63,7 @@ class Verbs(click.Group):
             fail(error)
         except BrokenPipeError:
             # The reader went away, as `head` does. Python would complain again when it closes standard output.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             raise SystemExit(0) from None
 
 
