@@ -107,18 +107,18 @@ class CallBook:
 
     def observe(self, seen: Observation) -> Call | None:
         """Take an observation from any source and return its call; None when it belongs to none (yet)."""
+        before = self.find(seen.uniqueid, seen.linkedid)
+        if before is not None:
+            self._take(before, reduce(before, seen))
+        elif isinstance(seen, Started):
+            self._take(None, self._start(seen))
         call = self.find(seen.uniqueid, seen.linkedid)
-        if call is not None:
-            self._take(call, reduce(call, seen))
-            return self._calls[call.id]
-        if not isinstance(seen, Started):
-            self._hold(seen)
-            return None
-        step = self._start(seen)
-        self._take(None, step)
-        for early in self._early.pop(seen.linkedid, ()):
-            self.observe(early)
-        return self._calls[step.call.id]
+        if call is None or (not call.uniqueid and seen.uniqueid not in {"", call.linkedid}):
+            self._hold(seen)  # of a leg that is not known yet
+        elif before is None or (call.uniqueid and not before.uniqueid):
+            for early in self._early.pop(call.linkedid, ()):
+                self.observe(early)
+        return None if call is None else self._calls[call.id]
 
     def read_cel_to(self, position: str) -> None:
         """Write down, behind everything observed so far, how far CEL has been read."""
