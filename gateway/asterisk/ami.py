@@ -6,7 +6,7 @@ live calls) while events already flow, so an owner's hook and its handlers must 
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -18,7 +18,6 @@ from gateway.asterisk.errors import (
     AmiDeadlineError,
     AmiLoginError,
     AmiLostError,
-    AmiProtocolError,
     AmiRefusedError,
     AmiUnavailableError,
 )
