@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -191,7 +192,7 @@ class AmiClient:
         self._filtered = names
 
     async def _boot(self, session: AmiSession) -> None:
-        booted = asyncio.ensure_future(self._booted.wait())
+        booted: asyncio.Future[Any] = asyncio.create_task(self._booted.wait(), name="ami-boot")
         try:
             async with self._clock.timeout(self._options.boot_timeout_s):
                 await asyncio.wait([booted, session.ended], return_when=asyncio.FIRST_COMPLETED)
@@ -214,7 +215,9 @@ class AmiClient:
 
     async def _keep_alive(self, session: AmiSession) -> None:
         while True:
-            rest = asyncio.create_task(self._clock.sleep(self._options.ping_interval_s), name="ami-ping-rest")
+            rest: asyncio.Future[Any] = asyncio.create_task(
+                self._clock.sleep(self._options.ping_interval_s), name="ami-ping-rest"
+            )
             try:
                 await asyncio.wait([rest, session.ended], return_when=asyncio.FIRST_COMPLETED)
             finally:

@@ -47,7 +47,7 @@ class AmiDeadlineError(AsteriskError):
     code = "ami.deadline"
     kind = Kind.UNKNOWN_OUTCOME
     cause = Text(
-        "Asterisk gave no answer to {action} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {action}。"
+        "Asterisk did not answer {action} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {action}。"
     )
     action = Text("Look whether it happened before it is tried again.", "重试前请先确认是否已经执行。")
 
@@ -133,7 +133,7 @@ class AgiDeadlineError(AgiError):
     code = "agi.deadline"
     kind = Kind.UNKNOWN_OUTCOME
     cause = Text(
-        "Asterisk gave no reply to {command} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {command}。"
+        "Asterisk did not reply to {command} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {command}。"
     )
     action = _STATUS
 

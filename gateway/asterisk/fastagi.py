@@ -27,9 +27,7 @@ class FastAgiListenError(AsteriskError):
     kind = Kind.UNAVAILABLE
     retryable = True
     cause = Text("FastAGI cannot listen on {host}:{port}: {reason}.", "FastAGI 无法监听 {host}:{port}：{reason}。")
-    action = Text(
-        "Stop what holds the port, or set another one here and in Asterisk.", "请停止占用该端口的程序，或更换端口。"
-    )
+    action = Text("Stop what holds the port, or set another.", "请停止占用该端口的程序，或更换端口。")
 
 
 class FastAgiServer:
@@ -127,10 +125,12 @@ class FastAgiServer:
             log.info("caller left during fastagi", script=session.request.script, error=error.code)
         except AgiError as error:
             self.failed += 1
-            log.error("fastagi session failed", script=session.request.script, error=error.code, reason=error.message())
+            log.warning(
+                "fastagi session failed", script=session.request.script, error=error.code, reason=error.message()
+            )
         except TimeoutError:
             self.failed += 1
-            log.error("fastagi session too long", script=session.request.script)
+            log.warning("fastagi session too long", script=session.request.script)
         except Exception:  # supervises the handlers: the session is closed, the dialplan takes its fallback
             self.failed += 1
             log.exception("fastagi handler crashed", script=session.request.script)

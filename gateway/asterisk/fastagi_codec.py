@@ -3,12 +3,13 @@ r"""AGI over TCP, without I/O.
 ``environment blank-line (reply | HANGUP)*``; lines end in LF, some peers write CRLF.
 
 - environment: ``agi_name: value``, arguments of the dialplan as ``agi_arg_1`` … ``agi_arg_n``.
-- reply: ``200 result=R[ (value)][ endpos=N]``, ``510 …``, ``511 …``, ``520 …``, or ``520-…`` over lines to ``520 End…``.
+- reply: ``200 result=R[ (value)][ endpos=N]``, ``510 …``, ``511 …``, ``520 …``, or ``520-…`` to ``520 End…``.
 - ``HANGUP`` stands alone on a line, at any place between two lines.
 
-Laws: what comes out does not depend on the chunks; a value of several lines is one reply; a line that is none of these
-is counted in ``garbage`` and skipped; what grows past a limit raises :class:`AgiProtocolError`, and the connection is of
-no more use. Bytes that are no UTF-8 become U+FFFD. Source: Asterisk 22 ``res/res_agi.c`` and recorded sessions.
+Laws: what comes out does not depend on the chunks; a value of several lines is one reply; a line that is none of
+these is counted in ``garbage`` and skipped; what grows past a limit raises :class:`AgiProtocolError`, and then the
+connection is of no more use. Bytes that are no UTF-8 become U+FFFD. Source: Asterisk 22 ``res/res_agi.c`` and recorded
+sessions.
 """
 
 import re
@@ -174,7 +175,7 @@ class AgiCodec:
         if "network" not in fields:
             raise AgiProtocolError(reason="its first lines are no request")
         self._fields = None
-        arguments = []
+        arguments: list[str] = []
         while (argument := fields.get(f"arg_{len(arguments) + 1}")) is not None:
             arguments.append(argument)
         return AgiRequest(fields, tuple(arguments))
