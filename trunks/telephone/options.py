@@ -1,0 +1,72 @@
+"""Settings of the switchboard: its lines, its phones, and how numbers are dialled."""
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from gateway.core.options import Options
+
+LineName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_-]{1,32}$")]
+PhoneNumber = Annotated[str, msgspec.Meta(pattern="^[0-9]{2,8}$")]
+Digits = Annotated[str, msgspec.Meta(pattern="^[0-9]*$")]
+UNASSIGNED_LINE = "line-unassigned"
+"""The resource of a call that has no line of the house: all were busy, or the called number belongs to none."""
+
+
+class LineOptions(Options, frozen=True, kw_only=True):
+    """One line of the switchboard."""
+
+    name: LineName
+    display_name: str = ""
+    numbers: Annotated[
+        tuple[str, ...], msgspec.Meta(description="Called numbers that belong to it, as the trunk delivers them.")
+    ] = ()
+    direction: Literal["in", "out", "both"] = "both"
+    priority: Annotated[int, msgspec.Meta(description="A lower one is taken first when any line will do.")] = 100
+    group: Annotated[str, msgspec.Meta(description="Lines of one group stand in for each other.")] = ""
+
+
+class PhoneOptions(Options, frozen=True, kw_only=True):
+    """One operator's phone; its number is its endpoint's name in Asterisk."""
+
+    number: PhoneNumber
+    display_name: str = ""
+
+
+class DiallingOptions(Options, frozen=True, kw_only=True):
+    """How numbers are dialled out; where this house stands in the numbering plan is in ``[numbering]``."""
+
+    remote_mobile_prefix: Annotated[
+        Digits, msgspec.Meta(description="Put before mobile numbers that are not local (0 at older exchanges).")
+    ] = ""
+    local_mobile_segments: Annotated[
+        tuple[str, ...], msgspec.Meta(description="First digits of mobile numbers that count as local.")
+    ] = ()
+    allow_international: bool = False
+    allow_tones: Annotated[
+        bool, msgspec.Meta(description="Let numbers hold * and # (service codes of the exchange).")
+    ] = False
+    longest: Annotated[int, msgspec.Meta(ge=3, le=32, description="Most digits of a dialled number.")] = 20
+
+
+class TelephoneOptions(Options, frozen=True, kw_only=True):
+    """The switchboard."""
+
+    SECTION: ClassVar[str] = "telephone"
+
+    lines: tuple[LineOptions, ...] = tuple(
+        LineOptions(name=f"line-{index}", display_name=f"{index} 号线", priority=index) for index in range(1, 9)
+    )
+    phones: tuple[PhoneOptions, ...] = (PhoneOptions(number="101"), PhoneOptions(number="102"))
+    dialling: DiallingOptions = DiallingOptions()
+    trunk_endpoint: Annotated[str, msgspec.Meta(description="The trunk's endpoint in Asterisk.")] = "trunk"
+    ring_s: Annotated[int, msgspec.Meta(ge=5, le=300, description="How long phones ring for a caller.")] = 30
+    dial_ring_s: Annotated[
+        int, msgspec.Meta(ge=5, le=120, description="How long the operator's own phone rings when a call is dialled.")
+    ] = 20
+    overflow: Annotated[
+        bool, msgspec.Meta(description="Ring for a caller although every line is busy, instead of the busy tone.")
+    ] = False
+    blocked: Annotated[
+        tuple[str, ...], msgspec.Meta(description="Callers that are refused, in any way of writing.")
+    ] = ()
