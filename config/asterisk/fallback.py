@@ -22,6 +22,8 @@ FRESH_S = 120.0
 # The script's own end; the dialplan's absolute time-out is a second one.
 DEADLINE_S = 2
 _MOST_BYTES = 4_000_000
+# What a file of another form raises: no JSON or not UTF-8, other types, lists in lists without end.
+SPOILT = (ValueError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,14 @@ class Snapshot:
 
     @classmethod
     def read(cls, path: Path) -> "Snapshot":
-        """Return what was last written. Raises ``OSError`` or ``ValueError`` (a file of another form)."""
+        """Return what was last written. Raises ``OSError``, or one of :data:`SPOILT`."""
         with path.open("rb") as file:
             value: Any = json.loads(file.read(_MOST_BYTES))
         if not isinstance(value, dict):
-            raise ValueError("not an object")
+            raise TypeError("not an object")
         written_at = value.get("written_at")
         if isinstance(written_at, bool) or not isinstance(written_at, int | float):
-            raise ValueError("written_at is not a number")
+            raise TypeError("written_at is not a number")
         names = ("ready", "fallback", "blocked")
         return cls(float(written_at), *(_strings(value.get(name, [])) for name in names))
 
@@ -93,7 +95,7 @@ def main(arguments: list[str]) -> int:
         variables = decide(Snapshot.read(path), agi.env.get("agi_callerid", ""), phones, time.time())
         for name, value in variables.items():
             agi.set_variable(name, value)
-    except (OSError, ValueError, AGIException) as error:
+    except (OSError, *SPOILT, AGIException) as error:
         sys.stderr.write(f"fallback: {type(error).__name__}: {error}\n")
         return 1
     return 0
@@ -101,7 +103,7 @@ def main(arguments: list[str]) -> int:
 
 def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError("not a list of strings")
+        raise TypeError("not a list of strings")
     return tuple(value)
 
 

@@ -1,7 +1,7 @@
 """What Asterisk is to be: every value that its configuration depends on, checked before any of it is written.
 
-Asterisk's files and dialplan have no way of quoting that holds everywhere: a comma, a bracket, a semicolon or a line end
-in a value becomes syntax. So nothing is escaped here; a value that could mean anything but itself is refused.
+Asterisk's files and dialplan have no way of quoting that holds everywhere: a comma, a bracket, a semicolon or a line
+end in a value becomes syntax. So nothing is escaped here; a value that could mean anything but itself is refused.
 """
 
 import ipaddress
@@ -29,7 +29,10 @@ class PlanError(SettingsError):
     """A value cannot be written into Asterisk's configuration."""
 
     code = "asterisk.plan"
-    cause = Text("{field} = {value!r} cannot be given to Asterisk: {reason}.", "{field} = {value!r} 不能写入 Asterisk：{reason}。")
+    cause = Text(
+        "{field} = {value!r} cannot be given to Asterisk: {reason}.",
+        "{field} = {value!r} 不能写入 Asterisk：{reason}。",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class Trunk:
 class Folders:
     """Where Asterisk reads and writes; all absolute.
 
-    ``modules`` and ``data`` belong to the installation, ``config`` is where this configuration is written, ``state`` and
-    ``recordings`` are kept, ``run`` holds the control socket (a short path: a socket's name ends at 107 bytes).
+    ``modules`` and ``data`` belong to the installation, ``config`` is where this configuration is written, ``state``
+    and ``recordings`` are kept, ``run`` holds the control socket (a short path: a socket's name ends at 107 bytes).
     """
 
     config: Path
@@ -151,7 +154,9 @@ class AsteriskPlan:
         seen: set[str] = set()
         for phone in self.phones:
             _match("phones.number", phone.number, _PHONE, "2 to 8 digits")
-            _match(f"phones.{phone.number}.password", phone.password, _SECRET, "16 to 128 of A-Z a-z 0-9 - _", secret=True)
+            _match(
+                f"phones.{phone.number}.password", phone.password, _SECRET, "16 to 128 of A-Z a-z 0-9 - _", secret=True
+            )
             if phone.number in EMERGENCY_NUMBERS:
                 raise PlanError(field="phones.number", value=phone.number, reason="it is an emergency number")
             if phone.number in seen:
@@ -204,4 +209,6 @@ def _at_least(name: str, value: int, lowest: int) -> None:
 
 def _at_most_bytes(name: str, value: str, longest: int) -> None:
     if len(value.encode()) > longest:
-        raise PlanError(field=name, value=value, reason=f"a socket in it would have too long a name (over {longest} bytes)")
+        raise PlanError(
+            field=name, value=value, reason=f"a socket in it would have too long a name (over {longest} bytes)"
+        )

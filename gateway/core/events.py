@@ -25,8 +25,8 @@ class Event(Message, frozen=True, kw_only=True):
     """The body of one kind of event.
 
     ``TYPE`` is the CloudEvents type, ``<domain>.<name>.v<version>`` (``tel.call_started.v1``); the name is also the
-    last level of the topic. Changes within a version are additive only. No body holds a secret; personal data is allowed in
-    a body and never in a topic.
+    last level of the topic. Changes within a version are additive only. No body holds a secret;
+    personal data is allowed in a body and never in a topic.
     """
 
     TYPE: ClassVar[str]

@@ -1,4 +1,4 @@
-"""A gateway of a few lines for tests of the dialplan alone: it answers every FastAGI request with the same variables."""
+"""A gateway of a few lines for tests of the dialplan alone: every FastAGI request gets the same variables."""
 
 import asyncio
 import contextlib

@@ -113,7 +113,7 @@ class AsteriskChild:
         await self._child.stop()
 
     async def command(self, line: str, deadline_s: float = 5.0) -> str:
-        """Return what Asterisk's console answers to *line*. Raises :class:`ProgramFailedError`, :class:`DeadlineError`."""
+        """Return the console's answer to *line*. Raises :class:`ProgramFailedError` or :class:`DeadlineError`."""
         process = await asyncio.create_subprocess_exec(
             *self.installation.command,
             *("-C", str(self._main), "-rx", line),

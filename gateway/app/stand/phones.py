@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -52,7 +52,7 @@ class Softphone:
         self._writer: asyncio.StreamWriter | None = None
         self._child: Child | None = None
 
-    async def __aenter__(self) -> "Softphone":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -139,7 +139,9 @@ class Softphone:
                 await self._changed.wait_for(lambda: found() is not None)
         except TimeoutError as error:
             seen = ", ".join(str(event.get("type")) for event in self.events)
-            raise DeadlineError(what=f"{kind} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s) from error
+            raise DeadlineError(
+                what=f"{kind} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s
+            ) from error
         event = found()
         if event is None:
             raise RuntimeError("an event vanished")
@@ -153,7 +155,7 @@ class Softphone:
         # it may have registered before this end could listen for the event, so it is asked
         try:
             async with asyncio.timeout(deadline_s):
-                while "OK" not in await self.command("reginfo"):
+                while "OK" not in await self.command("reginfo"):  # noqa: ASYNC110 - another process is asked
                     await asyncio.sleep(_POLL_S)
         except TimeoutError as error:
             raise DeadlineError(what=f"registering telephone {self.setup.user}", timeout_s=deadline_s) from error

@@ -38,7 +38,7 @@ class Child:
     loop of the main thread. A program that changes its own user loses that bond: name the user here instead.
     """
 
-    def __init__(  # noqa: PLR0913 - keywords of one command
+    def __init__(
         self,
         name: str,
         command: Sequence[str | Path],
@@ -104,7 +104,7 @@ class Child:
             raise
 
     async def wait(self, deadline_s: float) -> int:
-        """Return the exit code once the program has ended by itself. Raises :class:`ProgramFailedError` if it does not."""
+        """Return the exit code of a program that ends by itself. Raises :class:`ProgramFailedError` if it does not."""
         try:
             async with asyncio.timeout(deadline_s):
                 return await self._started().wait()
@@ -118,7 +118,7 @@ class Child:
             raise await self._failed(f"ended with {code}")
 
     async def stop(self, grace_s: float = 5.0) -> int | None:
-        """End the program and what it started: politely, then by force. Returns the exit code, None if never started."""
+        """End the program and what it started: politely, then by force. Return the exit code, None if never started."""
         process = self._process
         if process is None:
             return None

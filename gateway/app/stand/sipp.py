@@ -60,5 +60,5 @@ def _prepare(name: str, folder: Path, sound: Path) -> Path:
 def _common(scenario: Path, address: str, port: int) -> list[str]:
     return [
         *(find_program("sipp"), "-sf", str(scenario), "-i", address, "-p", str(port), "-mi", address),
-        *("-nostdin", "-trace_err", "-trace_stat", "-fd", "1", "-skip_rlimit"),
+        *("-nostdin", "-trace_err", "-trace_msg", "-trace_stat", "-fd", "1", "-skip_rlimit"),
     ]

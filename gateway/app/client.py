@@ -1,0 +1,145 @@
+"""The command line's way to the running daemon: HTTP over its local socket."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from gateway.core.errors import DeadlineError, Kind, TrunklineError
+from gateway.core.text import Text
+
+_TIMEOUT_S = 10.0
+
+
+class DaemonNotRunningError(TrunklineError):
+    """There is no daemon behind the local socket."""
+
+    code = "daemon.not_running"
+    kind = Kind.UNAVAILABLE
+    retryable = True
+    cause = Text("No daemon answers at {socket}.", "{socket} 处没有正在运行的守护进程。")
+    action = Text(
+        "Start it with `trunkline run`, or `make run` for a trial.", "请用 `trunkline run` 启动，或用 `make run` 试用。"
+    )
+
+
+class DaemonRefusedError(TrunklineError):
+    """The daemon answered with an error of its own."""
+
+    code = "daemon.refused"
+    kind = Kind.FAILED
+    cause = Text("[{error}] {title}", "[{error}] {title}")
+    action = Text("{detail}", "{detail}")
+
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        self.status = status
+        self.problem = problem
+        super().__init__(
+            error=str(problem.get("code", status)),
+            title=str(problem.get("title", "no title")),
+            detail=str(problem.get("detail", "")),
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the kind whose HTTP status was answered."""
+        return next((kind.exit_code for kind in Kind if kind.http_status == self.status), self.kind.exit_code)
+
+
+class LocalClient:
+    """Speaks to the daemon. Blocking; for the command line only."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://trunkline.local", timeout=_TIMEOUT_S
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def status(self) -> dict[str, Any]:
+        """Return the daemon's status document."""
+        return self._json(self._request("GET", "/api/v1/status"))
+
+    def command(
+        self, name: str, data: Mapping[str, Any], *, key: str, ttl_s: float | None, wait_s: float
+    ) -> dict[str, Any]:
+        """Send a command under the idempotency key *key* and return its answer after at most *wait_s*."""
+        headers = {"Idempotency-Key": key, "Prefer": f"wait={int(wait_s)}"}
+        return self._json(
+            self._request(
+                "POST",
+                f"/api/v1/commands/{name}",
+                json=dict(data),
+                params={} if ttl_s is None else {"ttl_s": ttl_s},
+                headers=headers,
+                timeout=wait_s + _TIMEOUT_S,
+            )
+        )
+
+    def journal(self, from_seq: int, limit: int = 500) -> list[dict[str, Any]]:
+        """Return up to *limit* events with a sequence number of at least *from_seq*."""
+        answer = self._request("GET", "/api/v1/journal", params={"from_seq": from_seq, "limit": limit})
+        return [json.loads(line) for line in answer.text.splitlines() if line]
+
+    def events(self, from_seq: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield events as they are told, from *from_seq* on, until the daemon ends the stream."""
+        params = {} if from_seq is None else {"from_seq": str(from_seq)}
+        try:
+            with self._http.stream(
+                "GET", "/api/v1/events", params=params, timeout=httpx.Timeout(_TIMEOUT_S, read=30.0)
+            ) as answer:
+                if answer.is_error:
+                    answer.read()
+                    self._raise(answer)
+                yield from _sse_events(answer.iter_lines())
+        except httpx.TransportError as error:
+            raise DaemonNotRunningError(socket=str(self._socket)) from error
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except httpx.TimeoutException as error:
+            raise DeadlineError(what="the daemon", timeout_s=_TIMEOUT_S) from error
+        except httpx.TransportError as error:
+            raise DaemonNotRunningError(socket=str(self._socket)) from error
+        if answer.is_error:
+            self._raise(answer)
+        return answer
+
+    @staticmethod
+    def _json(answer: httpx.Response) -> dict[str, Any]:
+        document = answer.json()
+        assert isinstance(document, dict)  # noqa: S101  # every document of the daemon is an object
+        return document
+
+    @staticmethod
+    def _raise(answer: httpx.Response) -> None:
+        try:
+            problem = answer.json()
+        except ValueError:
+            problem = {"code": "daemon.refused", "title": answer.reason_phrase, "detail": answer.text[:200]}
+        raise DaemonRefusedError(problem, answer.status_code)
+
+
+def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """Yield the data of each unnamed event of a stream of server-sent events; the named ones are for the page."""
+    name, data = "", []
+    for line in lines:
+        if line.startswith("event:"):
+            name = line[6:].strip()
+        elif line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line:
+            if data and not name:
+                yield json.loads("\n".join(data))
+            name, data = "", []

@@ -1,0 +1,71 @@
+"""Where things lie: the configuration file, the state folder, and what is inside it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StatePaths:
+    """The layout of the state folder (mode 0700)."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite store."""
+        return self.root / "trunkline.db"
+
+    @property
+    def socket(self) -> Path:
+        """The local socket of the running daemon."""
+        return self.root / "trunkline.sock"
+
+    @property
+    def recordings(self) -> Path:
+        """Where Asterisk writes what is spoken."""
+        return self.root / "recordings"
+
+    @property
+    def archive(self) -> Path:
+        """Documents by digest."""
+        return self.root / "archive"
+
+    @property
+    def broker(self) -> Path:
+        """The private broker's configuration, persistence and socket."""
+        return self.root / "broker"
+
+    @property
+    def asterisk(self) -> Path:
+        """The private Asterisk's configuration and spool."""
+        return self.root / "asterisk"
+
+    @property
+    def snapshot(self) -> Path:
+        """What Asterisk's fallback reads when the gateway is gone."""
+        return self.asterisk / "snapshot.json"
+
+    def create(self) -> None:
+        """Make the folder and those inside it."""
+        for folder in (self.root, self.recordings, self.archive, self.broker, self.asterisk):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def default_config_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return ``$XDG_CONFIG_HOME/trunkline/trunkline.toml``, or ``None`` when there is no such file."""
+    file = _xdg(environment, "XDG_CONFIG_HOME", ".config") / "trunkline" / "trunkline.toml"
+    return file if file.is_file() else None
+
+
+def default_state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return systemd's ``STATE_DIRECTORY``, else ``$XDG_STATE_HOME/trunkline``."""
+    given = environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given) if given else _xdg(environment, "XDG_STATE_HOME", ".local/state") / "trunkline"
+
+
+def _xdg(environment: Mapping[str, str], variable: str, fallback: str) -> Path:
+    given = environment.get(variable, "")
+    # The XDG base directory specification has relative paths ignored.
+    return Path(given) if given.startswith("/") else Path(environment.get("HOME", "/")) / fallback

@@ -1,0 +1,298 @@
+"""The outbox relay: every event of the journal goes to the broker, in order, and none is lost.
+
+The position moves only over events that the broker took, or that were set aside because it will never take them (0x87
+is a wrong right at the broker, 0x95 an event too large). It is written down behind the publishing, so after a crash or
+a lost connection some events are published again, with the same ``gwseq``.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from gateway.bus.port import BusConnection, BusDeniedError, BusLostError, Publication, Reason, is_good
+from gateway.bus.topics import Topics
+from gateway.core.clock import Clock
+from gateway.core.errors import TrunklineError
+from gateway.core.events import Event, parse_type
+from gateway.core.supervisor import Reporter
+from gateway.store.unit import StoredEvent
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
+_SET_ASIDE = frozenset(
+    {
+        Reason.NOT_AUTHORIZED,
+        Reason.TOPIC_NAME_INVALID,
+        Reason.PACKET_TOO_LARGE,
+        Reason.PAYLOAD_FORMAT_INVALID,
+    }
+)
+_TRIES = 6
+_FIRST_RETRY_S = 0.2
+_BATCH = 256
+_POLL_S = 1.0
+_SAVE_EVERY_S = 0.1
+
+
+class Journal(Protocol):
+    """What the relay asks of the store."""
+
+    async def relay_position(self) -> int:
+        """Return the number up to which everything is published or set aside."""
+        ...
+
+    async def events_after(self, seq: int, *, limit: int = 500) -> Sequence[StoredEvent]:
+        """Return the events above *seq*, in order."""
+        ...
+
+    async def advance(self, seq: int) -> None:
+        """Write down that everything up to *seq* is published or set aside."""
+        ...
+
+    async def quarantine(self, seq: int, reason_code: int) -> None:
+        """Set one event aside."""
+        ...
+
+    def listen(self, listener: Callable[[StoredEvent], None]) -> Callable[[], None]:
+        """Call *listener* for every event once it is durable."""
+        ...
+
+
+class Connections(Protocol):
+    """Where a connection that is ready is had from."""
+
+    async def ready(self) -> BusConnection:
+        """Wait until a connection stands and everything retained is published, and return it."""
+        ...
+
+
+class _Attributes(msgspec.Struct, frozen=True):
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    gwepoch: int
+    gwseq: int
+    aggseq: int
+    incident: str = ""
+    causationid: str = ""
+    traceparent: str = ""
+
+
+_DECODER = msgspec.json.Decoder(_Attributes)
+
+
+def mirror(payload: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the attributes of an envelope as user properties, so that a client may look before it decodes."""
+    attributes = _DECODER.decode(payload)
+    always = (
+        ("specversion", "1.0"),
+        ("id", attributes.id),
+        ("source", attributes.source),
+        ("type", attributes.type),
+        ("subject", attributes.subject),
+        ("time", attributes.time),
+        ("gwepoch", str(attributes.gwepoch)),
+        ("gwseq", str(attributes.gwseq)),
+        ("aggseq", str(attributes.aggseq)),
+    )
+    sometimes = (
+        ("incident", attributes.incident),
+        ("causationid", attributes.causationid),
+        ("traceparent", attributes.traceparent),
+    )
+    return always + tuple(pair for pair in sometimes if pair[1])
+
+
+def sensitive_names(events: Iterable[type[Event]]) -> frozenset[tuple[str, str]]:
+    """Return domain and name of the events that go to the ``…/sensitive`` subtree."""
+    return frozenset(parse_type(event.TYPE)[:2] for event in events if getattr(event, "SENSITIVE", False))
+
+
+class OutboxRelay:
+    """Publishes the journal. An adapter: it runs until cancelled, over any number of connections."""
+
+    name = "outbox"
+
+    def __init__(
+        self,
+        journal: Journal,
+        connections: Connections,
+        topics: Topics,
+        clock: Clock,
+        *,
+        window: int,
+        sensitive: frozenset[tuple[str, str]] = frozenset(),
+        on_alarm: Callable[[TrunklineError], None] = lambda _: None,
+    ) -> None:
+        self._journal = journal
+        self._connections = connections
+        self._topics = topics
+        self._clock = clock
+        self._sensitive = sensitive
+        self._on_alarm = on_alarm
+        self._slots = asyncio.Semaphore(window)
+        self._wake = asyncio.Event()
+        self._fresh: deque[StoredEvent] = deque(maxlen=4 * window)
+        self._under_way: dict[int, asyncio.Task[None]] = {}  # in order of sequence
+        self._done: set[int] = set()
+        self._position = 0  # everything up to here is settled
+        self._saved = 0
+        self._saving: asyncio.Task[None] | None = None
+        self._saved_at = 0.0
+        self.published = 0
+        self.set_aside = 0
+
+    @property
+    def position(self) -> int:
+        """The number up to which everything is published or set aside."""
+        return self._position
+
+    async def run(self, reporter: Reporter) -> None:
+        """Publish for ever. Raises what the store raises."""
+        self._position = self._saved = await self._journal.relay_position()
+        end = self._journal.listen(self._hear)
+        try:
+            while True:
+                reporter.degraded("waiting for the broker")
+                connection = await self._connections.ready()
+                reporter.ready()
+                try:
+                    await self._serve(connection, reporter)
+                except BusLostError as error:
+                    log.info("outbox waits for the broker", reason=error.title())
+                finally:
+                    await self._drop_under_way()
+                await asyncio.sleep(0)  # let the session notice the loss too
+        finally:
+            end()
+            await self._save_last()
+
+    def _hear(self, event: StoredEvent) -> None:
+        self._fresh.append(event)
+        self._wake.set()
+
+    async def _serve(self, connection: BusConnection, reporter: Reporter) -> None:
+        cursor = self._position
+        while True:
+            if connection.lost.done():
+                raise BusLostError(reason=connection.lost.result().title())
+            self._raise_if_saving_failed()
+            self._wake.clear()
+            batch = await self._next(cursor)
+            for event in batch:
+                await self._slots.acquire()
+                if connection.lost.done():
+                    self._slots.release()
+                    break
+                self._under_way[event.seq] = asyncio.create_task(
+                    self._settle(connection, event, reporter), name=f"outbox:{event.seq}"
+                )
+                cursor = event.seq
+            self._save_soon()
+            if not batch:
+                await self._pause(connection)
+
+    async def _pause(self, connection: BusConnection) -> None:
+        # Woken by the store; the time-out is the fallback, and saves the last position when traffic ends.
+        timeout_s = _SAVE_EVERY_S if self._position > self._saved else _POLL_S
+        waiter = asyncio.create_task(self._wake.wait(), name="outbox-wake")
+        try:
+            await asyncio.wait((waiter, connection.lost), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+
+    async def _next(self, cursor: int) -> Sequence[StoredEvent]:
+        while self._fresh and self._fresh[0].seq <= cursor:
+            self._fresh.popleft()
+        if self._fresh and self._fresh[0].seq == cursor + 1:
+            batch = list(self._fresh)
+            self._fresh.clear()
+            return batch
+        return await self._journal.events_after(cursor, limit=_BATCH)
+
+    async def _settle(self, connection: BusConnection, event: StoredEvent, reporter: Reporter) -> None:
+        """Publish one event until it is taken or set aside; a lost connection leaves it as it is."""
+        try:
+            reason = await self._publish(connection, event)
+            if not is_good(reason):
+                await self._put_aside(event, reason, reporter)
+            else:
+                self.published += 1
+            self._done.add(event.seq)
+            while self._position + 1 in self._done:
+                self._position += 1
+                self._done.discard(self._position)
+        except BusLostError:
+            return  # seen by whoever serves the connection
+        finally:
+            self._slots.release()
+            self._under_way.pop(event.seq, None)
+
+    async def _publish(self, connection: BusConnection, event: StoredEvent) -> int:
+        sensitive = (event.domain, event.name) in self._sensitive
+        publication = Publication(
+            topic=self._topics.event(event.domain, event.resource, event.name, sensitive=sensitive),
+            payload=event.payload,
+            content_type=CONTENT_TYPE,
+            user=mirror(event.payload),
+        )
+        reason = await connection.publish(publication)
+        tries = 1
+        while not is_good(reason) and reason not in _SET_ASIDE and tries < _TRIES:
+            log.warning("broker did not take an event yet", seq=event.seq, reason=f"0x{reason:02x}", tries=tries)
+            await self._clock.sleep(_FIRST_RETRY_S * 2 ** (tries - 1))
+            reason = await connection.publish(publication)
+            tries += 1
+        return reason
+
+    async def _put_aside(self, event: StoredEvent, reason: int, reporter: Reporter) -> None:
+        error = BusDeniedError(what=f"an event of type {event.domain}.{event.name}", reason=reason)
+        log.error("event set aside", seq=event.seq, type=f"{event.domain}.{event.name}", reason=f"0x{reason:02x}")
+        await self._journal.quarantine(event.seq, reason)
+        self.set_aside += 1
+        self._on_alarm(error)
+        reporter.degraded(error.message())
+
+    async def _drop_under_way(self) -> None:
+        tasks = tuple(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+        self._done.clear()
+
+    # -- the position --------------------------------------------------------------------------------------------
+
+    def _save_soon(self) -> None:
+        now = self._clock.monotonic()
+        if self._position == self._saved or self._saving is not None or now - self._saved_at < _SAVE_EVERY_S:
+            return
+        self._saved_at = now
+        self._saving = asyncio.create_task(self._save(), name="outbox-position")
+
+    async def _save(self) -> None:
+        position = self._position
+        await self._journal.advance(position)
+        self._saved = position
+
+    def _raise_if_saving_failed(self) -> None:
+        if self._saving is not None and self._saving.done():
+            done, self._saving = self._saving, None
+            done.result()
+
+    async def _save_last(self) -> None:
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
+            self._raise_if_saving_failed()
+        if self._position > self._saved:
+            await self._save()

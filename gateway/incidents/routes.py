@@ -1,0 +1,33 @@
+"""Incidents over HTTP: what is kept of them. Changes are commands."""
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
+
+from gateway.incidents.repository import IncidentRecord
+from gateway.incidents.service import IncidentService, IncidentView
+from gateway.principals.model import Principal
+
+
+def routes(service: IncidentService) -> list[HTTPRouteHandler]:
+    """Return the handlers; the host mounts them and injects ``principal``."""
+
+    @get("/incidents", name="incidents")
+    async def incidents(
+        principal: Principal,
+        only_open: bool = False,  # noqa: FBT001, FBT002  # a query parameter
+        before: datetime | None = None,
+        limit: Annotated[int, Parameter(ge=1, le=500)] = 100,
+    ) -> list[IncidentRecord]:
+        principal.require("ops.incident_read", "incidents")
+        return await service.page(only_open=only_open, before=before, limit=limit)
+
+    @get("/incidents/{incident:str}", name="incident")
+    async def incident_view(principal: Principal, incident: str) -> IncidentView:
+        principal.require("ops.incident_read", "incidents")
+        return await service.view(incident)
+
+    return [incidents, incident_view]
