@@ -6,8 +6,9 @@ live calls) while events already flow, so an owner's hook and its handlers must 
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -18,7 +19,6 @@ from gateway.asterisk.errors import (
     AmiDeadlineError,
     AmiLoginError,
     AmiLostError,
-    AmiProtocolError,
     AmiRefusedError,
     AmiUnavailableError,
 )
@@ -192,7 +192,7 @@ class AmiClient:
         self._filtered = names
 
     async def _boot(self, session: AmiSession) -> None:
-        booted = asyncio.ensure_future(self._booted.wait())
+        booted: asyncio.Future[Any] = asyncio.create_task(self._booted.wait(), name="ami-boot")
         try:
             async with self._clock.timeout(self._options.boot_timeout_s):
                 await asyncio.wait([booted, session.ended], return_when=asyncio.FIRST_COMPLETED)
@@ -215,7 +215,9 @@ class AmiClient:
 
     async def _keep_alive(self, session: AmiSession) -> None:
         while True:
-            rest = asyncio.create_task(self._clock.sleep(self._options.ping_interval_s), name="ami-ping-rest")
+            rest: asyncio.Future[Any] = asyncio.create_task(
+                self._clock.sleep(self._options.ping_interval_s), name="ami-ping-rest"
+            )
             try:
                 await asyncio.wait([rest, session.ended], return_when=asyncio.FIRST_COMPLETED)
             finally:

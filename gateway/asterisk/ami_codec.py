@@ -5,10 +5,10 @@ A stream is ``greeting CRLF message*``; a message is header lines and a blank on
 Laws, tested over any chunking and any bytes:
 
 1. The messages of a stream do not depend on how it was cut into chunks.
-2. Any bytes are survived. A block that is neither an event nor a response is dropped and counted in ``garbage``; one
-   that grows past the limit is dropped, counted in ``oversize``, and reading goes on behind the next blank line.
-3. Text is UTF-8, decoded per whole message, so a character is never cut. Bytes that are no UTF-8 become U+FFFD: the text
-   ends up in JSON, which has no place for lone surrogates. :attr:`AmiMessage.raw` keeps what was received.
+2. Any bytes are survived. A block that is neither event nor response is dropped and counted in ``garbage``; one that
+   grows past the limit is dropped and counted in ``oversize``; reading goes on behind the next blank line.
+3. Text is UTF-8, decoded per whole message, so a character is never cut. Bytes that are no UTF-8 become U+FFFD: the
+   text ends up in JSON, which has no place for lone surrogates. :attr:`AmiMessage.raw` keeps what was received.
 
 Decoding is lazy: splitting blocks and naming them costs about a microsecond, and only a message that somebody looks
 into is decoded. Source: Asterisk 22 ``main/manager.c`` and recorded sessions.
@@ -16,8 +16,8 @@ into is decoded. Source: Asterisk 22 ``main/manager.c`` and recorded sessions.
 
 from collections.abc import Iterable, Mapping
 
-from gateway.asterisk.escape import ami_line
 from gateway.asterisk.errors import UnsafeValueError
+from gateway.asterisk.escape import ami_line
 
 MESSAGE_LIMIT = 1 << 20
 """Bytes of one message; the longest known are answers of ``Command``."""

@@ -24,7 +24,7 @@ from gateway.core.clock import Clock
 log = structlog.get_logger(__name__)
 
 READ_BYTES = 64 * 1024
-"""Most that is read and dispatched in one turn of the loop (some 150 messages, about 2 ms): a flood delays, not blocks."""
+"""Most that is read and dispatched in one turn of the loop, some 150 messages: a flood delays, it does not block."""
 PENDING_LIMIT = 1000
 LIST_LIMIT = 50_000
 

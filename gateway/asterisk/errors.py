@@ -26,7 +26,9 @@ class AmiLoginError(AsteriskError):
 
     code = "ami.login"
     kind = Kind.CONFIG
-    cause = Text("Asterisk refused the manager login of {user!r}: {reason}.", "Asterisk 拒绝用户 {user!r} 登录：{reason}。")
+    cause = Text(
+        "Asterisk refused the manager login of {user!r}: {reason}.", "Asterisk 拒绝用户 {user!r} 登录：{reason}。"
+    )
     action = Text("Compare the secret with manager.conf.", "请核对密钥与 manager.conf 是否一致。")
 
 
@@ -44,7 +46,9 @@ class AmiDeadlineError(AsteriskError):
 
     code = "ami.deadline"
     kind = Kind.UNKNOWN_OUTCOME
-    cause = Text("Asterisk gave no answer to {action} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {action}。")
+    cause = Text(
+        "Asterisk did not answer {action} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {action}。"
+    )
     action = Text("Look whether it happened before it is tried again.", "重试前请先确认是否已经执行。")
 
 
@@ -53,7 +57,10 @@ class AmiLostError(AsteriskError):
 
     code = "ami.lost"
     kind = Kind.UNKNOWN_OUTCOME
-    cause = Text("The session with Asterisk ended during {action}: {reason}.", "执行 {action} 时与 Asterisk 的连接中断：{reason}。")
+    cause = Text(
+        "The session with Asterisk ended during {action}: {reason}.",
+        "执行 {action} 时与 Asterisk 的连接中断：{reason}。",
+    )
     action = Text("Look whether it happened before it is tried again.", "重试前请先确认是否已经执行。")
 
     def __init__(self, *, action: str, reason: str, outcome_unknown: bool) -> None:
@@ -125,7 +132,9 @@ class AgiDeadlineError(AgiError):
 
     code = "agi.deadline"
     kind = Kind.UNKNOWN_OUTCOME
-    cause = Text("Asterisk gave no reply to {command} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {command}。")
+    cause = Text(
+        "Asterisk did not reply to {command} within {timeout_s} s.", "Asterisk 在 {timeout_s} 秒内未答复 {command}。"
+    )
     action = _STATUS
 
 

@@ -1,4 +1,4 @@
-"""What may stand in a value on its way to Asterisk, in one place: AMI headers, AMI variables, AGI words, dial strings."""
+"""What may stand in a value on its way to Asterisk: AMI headers and variables, AGI words, dial strings."""
 
 import re
 

@@ -15,9 +15,7 @@ class AmiOptions(Options, frozen=True):
 
     SECTION: ClassVar[str] = "asterisk.ami"
 
-    host: Annotated[str, Meta(description="Address of Asterisk. The protocol is not encrypted: keep it on loopback.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[str, Meta(description="Address of Asterisk. Not encrypted: keep it on loopback.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port of the manager interface.")] = 5038
     user: Annotated[str, Meta(description="User in manager.conf.")] = "trunkline"
     secret: Annotated[Secret, Meta(description="Where that user's secret is kept.")] = Secret()
@@ -55,5 +53,5 @@ class CelOptions(Options, frozen=True):
 
     SECTION: ClassVar[str] = "asterisk.cel"
 
-    path: Annotated[str, Meta(description="The CSV file of cel_custom; empty: the one of the Asterisk that is run.")] = ""
+    path: Annotated[str, Meta(description="The CSV file of cel_custom; empty: that of the Asterisk that is run.")] = ""
     interval_s: Annotated[Seconds, Meta(description="Rest between two looks at the file.")] = 0.5

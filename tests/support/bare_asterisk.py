@@ -92,7 +92,9 @@ class BareAsterisk:
         until = time.monotonic() + deadline_s
         while time.monotonic() < until:
             if self.process.poll() is not None:
-                raise RuntimeError(f"Asterisk ended: {(self.folder / 'asterisk.out').read_text(errors='replace')[-2000:]}")
+                raise RuntimeError(
+                    f"Asterisk ended: {(self.folder / 'asterisk.out').read_text(errors='replace')[-2000:]}"
+                )
             try:
                 with socket.create_connection(("127.0.0.1", self.ami_port), 1) as connection:
                     if connection.recv(8).startswith(b"Asterisk"):

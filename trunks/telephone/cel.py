@@ -1,0 +1,84 @@
+"""CEL as the second witness: what nobody told in time is told from there, with its own time.
+
+The file is followed with a delay, so that FastAGI and AMI tell first; a record of something known already changes
+nothing. How far the file has been read is written down behind what was read, so nothing is skipped by a crash.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from gateway.core.clock import Clock
+from gateway.core.supervisor import Reporter
+from trunks.telephone.book import CallBook
+from trunks.telephone.observe import CelObserver, CelRecord
+
+ReadCel = Callable[[str | None], Awaitable[tuple[Sequence[CelRecord], str]]]
+"""Read the records behind a position (None: the beginning) and return them with the position behind them."""
+
+_DELAY = timedelta(seconds=3)
+_MOST_HELD = 10_000
+
+
+class CelFollower:
+    """Feeds CEL into the book; an adapter named ``cel``. ``position`` is what :meth:`CallBook.load` returned."""
+
+    name = "cel"
+
+    def __init__(
+        self,
+        *,
+        read: ReadCel,
+        observer: CelObserver,
+        book: CallBook,
+        clock: Clock,
+        interval_s: float = 0.5,
+        position: str | None = None,
+    ) -> None:
+        self._read = read
+        self._observer = observer
+        self._book = book
+        self._clock = clock
+        self._interval_s = interval_s
+        self._position = position
+        self._held: deque[tuple[CelRecord | None, str]] = deque()  # None: a batch ends, and its position is told
+        self._reading = asyncio.Lock()
+
+    async def run(self, reporter: Reporter) -> None:
+        """Follow the file until cancelled."""
+        while True:
+            async with self._reading:
+                await self._fetch()
+                self._tell(everything=len(self._held) > _MOST_HELD)
+            reporter.ready()
+            await self._clock.sleep(self._interval_s)
+
+    async def catch_up(self) -> None:
+        """Take every record that is there, without delay."""
+        async with self._reading:
+            while await self._fetch():
+                self._tell(everything=True)
+            self._tell(everything=True)
+
+    async def _fetch(self) -> bool:
+        records, position = await self._read(self._position)
+        if position == self._position:
+            return False
+        self._position = position
+        self._held += ((record, "") for record in records)
+        self._held.append((None, position))
+        return bool(records)
+
+    def _tell(self, *, everything: bool) -> None:
+        before = self._clock.wall() - _DELAY
+        while self._held:
+            record, position = self._held[0]
+            if record is None:
+                self._book.read_cel_to(position)
+            elif everything or record.eventtime <= before:
+                for seen in self._observer.observe(record):
+                    self._book.observe(seen)
+            else:
+                return
+            self._held.popleft()

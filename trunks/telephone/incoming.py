@@ -1,0 +1,124 @@
+"""What a caller gets: the answer to Asterisk's question ``agi://…/incoming,<line>``."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from gateway.core.clock import Clock
+from gateway.directory.numbers import Numbering
+from trunks.telephone.book import CallBook
+from trunks.telephone.calls import Call, Ringing, RingReason, Started
+from trunks.telephone.events import Treatment
+from trunks.telephone.lines import Lines
+from trunks.telephone.options import UNASSIGNED_LINE, TelephoneOptions
+from trunks.telephone.phones import Phones
+
+log = structlog.get_logger(__name__)
+
+PATH = "incoming"
+_COMMIT_WAIT_S = 0.05
+"""How long the answer may wait for the call to be durable. Beyond it the caller matters more than the record."""
+_MOST_LABEL = 60
+
+
+class AgiRequest(Protocol):
+    """The part of a FastAGI request that is read here."""
+
+    @property
+    def uniqueid(self) -> str: ...  # noqa: D102
+    @property
+    def arguments(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def caller_number(self) -> str: ...  # noqa: D102
+    @property
+    def called_number(self) -> str: ...  # noqa: D102
+
+
+class AgiSession(Protocol):
+    """The part of a FastAGI session that is used here."""
+
+    @property
+    def request(self) -> AgiRequest: ...  # noqa: D102
+
+    async def set_variable(self, name: str, value: str) -> None:
+        """Set a channel variable; values are escaped by the session."""
+        ...
+
+
+class IncomingCalls:
+    """Answers for each caller at once, from memory."""
+
+    def __init__(
+        self,
+        *,
+        options: TelephoneOptions,
+        book: CallBook,
+        lines: Lines,
+        phones: Phones,
+        numbering: Numbering,
+        clock: Clock,
+    ) -> None:
+        self._options = options
+        self._book = book
+        self._lines = lines
+        self._phones = phones
+        self._numbering = numbering
+        self._clock = clock
+        parsed = (numbering.parse(written) for written in options.blocked)
+        self._blocked = frozenset(number.value for number in parsed if number is not None)
+
+    async def answer(self, session: AgiSession) -> None:
+        """The FastAGI handler. What it sets is read by the dialplan; without ``TL_TREATMENT`` that falls back."""
+        request = session.request
+        wanted = request.arguments[0] if request.arguments else UNASSIGNED_LINE
+        call = self._book.observe(
+            Started(
+                at=self._clock.wall(),
+                uniqueid=request.uniqueid,
+                linkedid=request.uniqueid,
+                direction="in",
+                caller=request.caller_number,
+                called=request.called_number,
+                line=wanted,
+            )
+        )
+        if call is None:
+            raise RuntimeError("a start was not taken")
+        phones = self._phones.to_ring()
+        treatment = self._treat(call, wanted, phones)
+        try:
+            async with self._clock.timeout(_COMMIT_WAIT_S):
+                await self._book.durable()
+        except TimeoutError:
+            log.warning("a caller was answered before the call was written down", call=call.id)
+        await session.set_variable("TL_CALL", call.id)
+        if call.contact is not None:
+            await session.set_variable("CALLERID(name)", call.contact.label[:_MOST_LABEL])
+        if treatment == "ring":
+            await session.set_variable("TL_PHONES", "&".join(f"PJSIP/{phone}" for phone in phones))
+            await session.set_variable("TL_RING_S", str(self._options.ring_s))
+        await session.set_variable("TL_TREATMENT", treatment)
+
+    def _treat(self, call: Call, wanted: str, phones: list[str]) -> Treatment:
+        caller = self._numbering.parse(call.caller)
+        if caller is not None and caller.value in self._blocked:
+            return "refuse"
+        line = self._lines.of_call(call.id)
+        reason: RingReason = "hunted"
+        if line is None:
+            if not self._options.overflow:
+                return "busy"
+            reason = "overflow"
+        elif line == wanted:
+            reason = "line"
+        self._book.observe(
+            Ringing(
+                at=self._clock.wall(),
+                uniqueid=call.uniqueid,
+                linkedid=call.linkedid,
+                phones=tuple(phones),
+                reason=reason,
+            )
+        )
+        return "ring"

@@ -1,0 +1,179 @@
+"""What may be done at the switchboard: dial, hang up, ring somebody."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from gateway.core.clock import Clock
+from gateway.core.errors import TrunklineError
+from gateway.core.ids import new_id
+from trunks.telephone.book import CallBook
+from trunks.telephone.calls import CHANNEL_PREFIX, Call, HungUp, Started
+from trunks.telephone.dialling import DiallingRules
+from trunks.telephone.errors import (
+    CallUnknownError,
+    DialUnknownError,
+    LineNotFreeError,
+    NoFreeLineError,
+    PositionBusyError,
+    PositionUnknownError,
+    SwitchboardUnavailableError,
+)
+from trunks.telephone.lines import Lines
+from trunks.telephone.phones import FREE, Phones
+
+log = structlog.get_logger(__name__)
+
+_COMMIT_WAIT_S = 2.0
+_RING_S = 30.0
+
+
+class Exchange(Protocol):
+    """What places calls (:class:`trunks.telephone.asterisk.AsteriskDriver`)."""
+
+    @property
+    def available(self) -> bool: ...  # noqa: D102
+    async def originate(self, call: Call, phone: str, digits: str, line: str) -> None: ...  # noqa: D102
+    async def hang_up(self, call: Call) -> None: ...  # noqa: D102
+    async def ring(self, channel: str, text: str, *, ring_s: float) -> bool: ...  # noqa: D102
+
+
+class TelephoneService:
+    """The switchboard as commands, page and other parts use it."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        book: CallBook,
+        lines: Lines,
+        phones: Phones,
+        rules: DiallingRules,
+        clock: Clock,
+        trunk_endpoint: str,
+    ) -> None:
+        self._exchange = exchange
+        self._book = book
+        self._lines = lines
+        self._phones = phones
+        self._rules = rules
+        self._clock = clock
+        self._trunk = trunk_endpoint
+
+    async def dial(
+        self,
+        number: str,
+        *,
+        position: str | None,
+        line: str | None,
+        dialled_by: str,
+        begin: Callable[[], Awaitable[None]],
+        incident: str | None = None,
+    ) -> Call:
+        """Ring *position*'s phone and let it dial *number* on *line*; return the call once Asterisk has taken it on.
+
+        Without a position the first free phone is taken, without a line any free one. *begin* is awaited just before
+        Asterisk is touched, and what it raises stops the dialling. Raises a ``NotDialableError``, ``tel.position_*``,
+        ``tel.no_free_line``, ``tel.line_not_free``, ``tel.unavailable``, ``tel.dial_failed``, ``tel.dial_unknown``.
+        """
+        dialled = self._rules.rewrite(number)
+        if not self._exchange.available:
+            raise SwitchboardUnavailableError(reason="there is no session")
+        phone = self._position(position)
+        call_id = new_id()
+        taken = self._seize(call_id, line)
+        try:
+            await begin()
+        except BaseException:
+            self._release(call_id)
+            raise
+        call = self._book.observe(
+            Started(
+                at=self._clock.wall(),
+                uniqueid="",
+                linkedid=CHANNEL_PREFIX + call_id,
+                direction="out",
+                called=dialled.digits,
+                line=taken,
+                phone=phone,
+                call_id=call_id,
+                dialled_by=dialled_by,
+                incident=incident,
+            )
+        )
+        if call is None:
+            raise RuntimeError("a start was not taken")
+        await self._written_down()
+        try:
+            await self._exchange.originate(call, phone, dialled.digits, taken)
+        except DialUnknownError:
+            raise  # it may live: AMI, CEL or the next look at the channels will tell
+        except TrunklineError as error:
+            self._not_placed(call, error)
+            raise
+        return call
+
+    async def hang_up(self, call_id: str, *, begin: Callable[[], Awaitable[None]]) -> Call:
+        """End a call. Raises ``tel.call_unknown``, ``tel.unavailable``, ``tel.dial_unknown``."""
+        call = self._book.get(call_id)
+        if call is None or call.ended_at is not None:
+            raise CallUnknownError(call=call_id)
+        if not self._exchange.available:
+            raise SwitchboardUnavailableError(reason="there is no session")
+        await begin()
+        await self._exchange.hang_up(call)
+        return call
+
+    async def ring(self, number: str, text: str, *, ring_s: float = _RING_S) -> bool:
+        """Ring a position's phone, or any number through the trunk, showing *text*; tell whether it was answered.
+
+        For alarms that nobody acknowledges. Raises as :meth:`dial`.
+        """
+        if number in self._phones:
+            return await self._exchange.ring(f"PJSIP/{number}", text, ring_s=ring_s)
+        digits = self._rules.rewrite(number).digits
+        return await self._exchange.ring(f"PJSIP/{digits}@{self._trunk}", text, ring_s=ring_s)
+
+    def calls(self) -> list[Call]:
+        """Return the calls that are up."""
+        return self._book.open()
+
+    def _position(self, wanted: str | None) -> str:
+        known = self._phones.numbers()
+        if wanted is None:
+            free = self._phones.free()
+            if not free:
+                raise PositionBusyError(position=", ".join(known), state="not free")
+            return free[0]
+        if wanted not in self._phones:
+            raise PositionUnknownError(position=wanted, known=", ".join(known))
+        state = self._phones.state(wanted)
+        if state not in {FREE, ""}:
+            raise PositionBusyError(position=wanted, state=state.lower())
+        return wanted
+
+    def _seize(self, call_id: str, wanted: str | None) -> str:
+        taken = self._lines.seize(call_id, wanted)
+        if taken is None:
+            if wanted is None:
+                raise NoFreeLineError
+            reason = self._lines.now(wanted).state.value if wanted in self._lines.names() else "unknown"
+            raise LineNotFreeError(line=wanted, reason=reason)
+        return taken
+
+    def _release(self, call_id: str) -> None:
+        self._lines.cleared(call_id)
+        self._book.show_lines()
+
+    async def _written_down(self) -> None:
+        try:
+            async with self._clock.timeout(_COMMIT_WAIT_S):
+                await self._book.durable()
+        except TimeoutError:
+            log.warning("a call is placed before it is written down")
+
+    def _not_placed(self, call: Call, error: TrunklineError) -> None:
+        linkedid = call.linkedid
+        at = self._clock.wall()
+        self._book.observe(HungUp(at=at, uniqueid=linkedid, linkedid=linkedid, cause=None, cause_text=error.code))
