@@ -1,7 +1,7 @@
 """PostgreSQL 15 and later, by psycopg 3.
 
-An advisory lock, held by the writer's session, makes this gateway the only writer of the database. The server lets go of
-it when that session has ended, and not before: so once the lock is taken again after a broken connection, the old
+An advisory lock, held by the writer's session, makes this gateway the only writer of the database. The server lets go
+of it when that session has ended, and not before: so once the lock is taken again after a broken connection, the old
 session's last transaction is either committed or gone.
 """
 
@@ -21,7 +21,7 @@ from gateway.store.options import StoreOptions
 WRITER_LOCK = 0x7472756E6B  # "trunk": the number of the advisory lock, one in each database
 
 _DISK_FULL = "53100"
-_QUERY_CANCELED = "57014"
+_TIMEOUTS = frozenset({"57014", "55P03"})  # query canceled, lock not available
 _STATEMENT_COMPLETION_UNKNOWN = "40003"
 _READ_ONLY = "25006"
 _LOST_CLASSES = frozenset({"08", "57", "58"})  # connection, operator intervention, system error
@@ -88,7 +88,7 @@ class PostgresDatabase:
         state = _state_of(error)
         if state == _DISK_FULL:
             return Failure.FULL
-        if state == _QUERY_CANCELED:
+        if state in _TIMEOUTS:
             return Failure.TIMEOUT
         broken = isinstance(error, exc.DBAPIError) and error.connection_invalidated
         no_answer = state is None and isinstance(getattr(error, "orig", None), psycopg.OperationalError)
@@ -116,6 +116,9 @@ class PostgresDatabase:
     def free_bytes(self) -> int | None:
         """Its disk is elsewhere."""
         return None
+
+    def keep_reserve(self) -> None:
+        """There is none."""
 
     def release_reserve(self) -> bool:
         """There is none."""

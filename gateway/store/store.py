@@ -17,7 +17,8 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.store import journal, schema
 from gateway.store.engine import Database, Failure, open_database, reading, translated
 from gateway.store.errors import StoreOverloadedError, StoreUnavailableError
-from gateway.store.group import Job, Outcome
+from gateway.store.group import Outcome
+from gateway.store.jobs import Job
 from gateway.store.lock import ExclusiveLock
 from gateway.store.options import StoreOptions
 from gateway.store.unit import StoredEvent, Unit
@@ -99,7 +100,6 @@ class SqlStore:
         await asyncio.to_thread(self._readers.shutdown, wait=True)
         await asyncio.to_thread(self._database.dispose)
         self._lock.release()
-        await asyncio.sleep(0)  # what the writer handed over last is told before this returns
 
     @property
     def site(self) -> str:
