@@ -20,7 +20,7 @@ from gateway.core.errors import NotFoundError
 GATEWAY_USER = "gateway"
 ADMIN_USER = "admin"
 PLUGIN_NAME = "mosquitto_dynamic_security.so"
-AUTOSAVE_CHANGES = 100
+AUTOSAVE_S = 1
 _ITERATIONS = 1000  # the passwords are random, 192 bits: stretching them would only block the broker at each CONNECT
 _PLUGIN_FOLDERS = ("/usr/lib/{machine}", "/usr/lib64", "/usr/lib", "/usr/local/lib")
 
@@ -71,8 +71,8 @@ def broker_configuration(options: BusOptions, paths: BrokerPaths, plugin: Path, 
         "",
         "persistence true",
         f"persistence_location {paths.persistence}/",
-        "autosave_on_changes true",
-        f"autosave_interval {AUTOSAVE_CHANGES}",
+        "autosave_on_changes false",
+        f"autosave_interval {AUTOSAVE_S}",
         "",
         "log_dest stderr",
         "log_type error",

@@ -54,6 +54,12 @@ class BusOptions(Options, frozen=True, kw_only=True):
     publish_window: Annotated[
         int, msgspec.Meta(ge=1, le=1000, description="Publications that may wait for their acknowledgement at once.")
     ] = 128
+    settle_s: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0, le=300, description="How long the broker may take to write down what it confirmed; see decision 0005."
+        ),
+    ] = 5.0
     receive_window: Annotated[
         int, msgspec.Meta(ge=4, le=1000, description="Commands that may wait for the ledger at once.")
     ] = 64

@@ -11,6 +11,7 @@ from gateway.core.ids import new_id
 from gateway.core.text import Text
 
 _POLL_S = 0.05
+_LONGEST_AUTOSAVE_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +164,18 @@ class BrokerProbe:
 def persistence_finding(configuration: str) -> Finding:
     """Return whether a private mosquitto's configuration keeps what it confirmed."""
     lines = {line.partition(" ")[0]: line.partition(" ")[2] for line in configuration.splitlines()}
-    good = lines.get("persistence") == "true" and lines.get("autosave_on_changes") == "true"
+    interval = lines.get("autosave_interval", "1800")
+    good = (
+        lines.get("persistence") == "true"
+        and lines.get("autosave_on_changes") == "false"
+        and interval.isdecimal()
+        and 0 < int(interval) <= _LONGEST_AUTOSAVE_S
+    )
     return Finding(
         "persistence",
         good,
         True,
-        Text("writes its queues to disk as they change", "队列变化时写入磁盘")
+        Text("writes its queues to disk every few seconds", "每隔几秒将队列写入磁盘")
         if good
         else Text("forgets its queues in a crash", "崩溃时会丢失队列"),
     )

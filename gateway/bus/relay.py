@@ -1,8 +1,10 @@
 """The outbox relay: every event of the journal goes to the broker, in order, and none is lost.
 
 The position moves only over events that the broker took, or that were set aside because it will never take them (0x87
-is a wrong right at the broker, 0x95 an event too large). It is written down behind the publishing, so after a crash or
-a lost connection some events are published again, with the same ``gwseq``.
+is a wrong right at the broker, 0x95 an event too large). A broker that confirms an event may still lose it in a crash
+before it has written it down; so the position follows ``settle_s`` behind, and after a lost connection what was
+confirmed within that time is published again, with the same ``gwseq``. Nothing is lost; what comes twice is told apart
+by its number.
 """
 
 import asyncio
@@ -128,6 +130,7 @@ class OutboxRelay:
         clock: Clock,
         *,
         window: int,
+        settle_s: float = 0.0,
         sensitive: frozenset[tuple[str, str]] = frozenset(),
         on_alarm: Callable[[TrunklineError], None] = lambda _: None,
     ) -> None:
@@ -142,21 +145,25 @@ class OutboxRelay:
         self._fresh: deque[StoredEvent] = deque(maxlen=4 * window)
         self._under_way: dict[int, asyncio.Task[None]] = {}  # in order of sequence
         self._done: set[int] = set()
-        self._position = 0  # everything up to here is settled
+        self._settle_s = settle_s
+        self._position = 0  # everything up to here is confirmed or set aside
+        self._settled = 0  # and up to here it was so settle_s ago
+        self._marks: deque[tuple[float, int]] = deque()  # when the position stood where, one a tenth of a second
         self._saved = 0
         self._saving: asyncio.Task[None] | None = None
-        self._saved_at = 0.0
+        self._marked_at = 0.0
         self.published = 0
         self.set_aside = 0
 
     @property
     def position(self) -> int:
-        """The number up to which everything is published or set aside."""
+        """The number up to which everything is confirmed by the broker or set aside."""
         return self._position
 
     async def run(self, reporter: Reporter) -> None:
         """Publish for ever. Raises what the store raises."""
-        self._position = self._saved = await self._journal.relay_position()
+        self._position = self._settled = self._saved = await self._journal.relay_position()
+        self._marks.clear()
         end = self._journal.listen(self._hear)
         try:
             while True:
@@ -166,12 +173,13 @@ class OutboxRelay:
                 try:
                     await self._serve(connection, reporter)
                 except BusLostError as error:
-                    log.info("outbox waits for the broker", reason=error.title())
-                finally:
                     await self._drop_under_way()
+                    self._go_back()
+                    log.info("outbox waits for the broker", reason=error.title(), after=self._position)
                 await asyncio.sleep(0)  # let the session notice the loss too
         finally:
             end()
+            await self._drop_under_way()
             await self._save_last()
 
     def _hear(self, event: StoredEvent) -> None:
@@ -201,7 +209,7 @@ class OutboxRelay:
 
     async def _pause(self, connection: BusConnection) -> None:
         # Woken by the store; the time-out is the fallback, and saves the last position when traffic ends.
-        timeout_s = _SAVE_EVERY_S if self._position > self._saved else _POLL_S
+        timeout_s = _SAVE_EVERY_S if self._position > self._saved and not self._settle_s else _POLL_S
         waiter = asyncio.create_task(self._wake.wait(), name="outbox-wake")
         try:
             await asyncio.wait((waiter, connection.lost), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -273,15 +281,27 @@ class OutboxRelay:
 
     # -- the position --------------------------------------------------------------------------------------------
 
+    def _go_back(self) -> None:
+        self._mark(self._clock.monotonic())
+        self._position = self._settled
+        self._marks.clear()
+
+    def _mark(self, now: float) -> None:
+        if self._position > (self._marks[-1][1] if self._marks else self._settled):
+            self._marks.append((now, self._position))
+        while self._marks and self._marks[0][0] <= now - self._settle_s:
+            _, self._settled = self._marks.popleft()
+
     def _save_soon(self) -> None:
         now = self._clock.monotonic()
-        if self._position == self._saved or self._saving is not None or now - self._saved_at < _SAVE_EVERY_S:
+        if now - self._marked_at < _SAVE_EVERY_S:
             return
-        self._saved_at = now
-        self._saving = asyncio.create_task(self._save(), name="outbox-position")
+        self._marked_at = now
+        self._mark(now)
+        if self._settled > self._saved and self._saving is None:
+            self._saving = asyncio.create_task(self._save(self._settled), name="outbox-position")
 
-    async def _save(self) -> None:
-        position = self._position
+    async def _save(self, position: int) -> None:
         await self._journal.advance(position)
         self._saved = position
 
@@ -291,8 +311,9 @@ class OutboxRelay:
             done.result()
 
     async def _save_last(self) -> None:
+        """In a shutdown in order the broker goes on, and what it confirmed counts."""
         if self._saving is not None:
             await asyncio.wait([self._saving])
             self._raise_if_saving_failed()
         if self._position > self._saved:
-            await self._save()
+            await self._save(self._position)

@@ -89,7 +89,7 @@ async def memory_stage() -> AsyncIterator[Stage]:
 
 @contextlib.asynccontextmanager
 async def mosquitto_stage() -> AsyncIterator[Stage]:
-    async with real_broker(receive_window=8, publish_window=16, replacements={"interval 100": "interval 1"}) as broker:
+    async with real_broker(receive_window=8, publish_window=16, replacements={"autosave_on_changes false": "autosave_on_changes true"}) as broker:
 
         async def kill() -> None:
             await broker.kill()
