@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.core.ids import is_level
 from gateway.core.text import Language, Text
+
+KEY_LIMIT = 128
 
 
 class Severity(enum.IntEnum):
@@ -38,9 +41,18 @@ class Condition:
     urgent: bool = False
     incident: str | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 < len(self.key) <= KEY_LIMIT or not self.key.isprintable():
+            raise ValueError(f"not a key: {self.key!r}")
+        if not is_level(self.source):
+            raise ValueError(f"not a topic level: {self.source!r}")
+
     def says(self, language: Language) -> str:
-        """Return the text in *language*."""
-        return self.text.in_language(language, **self.fields)
+        """Return the text in *language*; with a field missing the bare template, for an alarm must not fail."""
+        try:
+            return self.text.in_language(language, **self.fields)
+        except (LookupError, ValueError):
+            return self.text.in_language(language)
 
 
 class AlarmSink(Protocol):
