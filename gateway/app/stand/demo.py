@@ -1,4 +1,4 @@
-"""Everything on this machine: broker, Asterisk and gateway as children, one demonstration call, then events until Ctrl-C."""
+"""Everything on this machine: broker, Asterisk and gateway, one demonstration call, then events until Ctrl-C."""
 
 import asyncio
 import secrets

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 
-async def main(port: int, path: str) -> None:
+async def main(port: int, path: Path) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (await reader.readline()).strip():
             pass
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": "2026-01-01T08:09:10.123Z", "type": "tel.call_started.v1"}) + "\n")
+        event = json.dumps({"time": "2026-01-01T08:09:10.123Z", "type": "tel.call_started.v1"})
+        await asyncio.to_thread(path.write_text, event + "\n", encoding="utf-8")
         for name, value in {"TL_TREATMENT": "ring", "TL_PHONES": "PJSIP/101"}.items():
             writer.write(f'SET VARIABLE {name} "{value}"\n'.encode())
             await reader.readline()
@@ -20,4 +21,4 @@ async def main(port: int, path: str) -> None:
     await server.serve_forever()
 
 
-asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2])))
