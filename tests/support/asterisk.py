@@ -77,6 +77,19 @@ class AsteriskStand:
         }
         return Softphone(PhoneSetup(**(values | changes)))
 
+    def network_caller(self) -> Softphone:
+        """A telephone of the public network, not yet started; silent."""
+        return Softphone(
+            PhoneSetup(
+                user="13900002222",
+                server=self.server,
+                address=NETWORK,
+                folder=self.folder / "network-caller",
+                speech=Path("/dev/null"),
+                silence=True,
+            )
+        )
+
     def caller(self, **changes: Any) -> CallerSetup:
         """A caller of the first line with a tone of 1000 Hz."""
         values: dict[str, Any] = {

@@ -103,6 +103,10 @@ class Child:
             await self.stop()
             raise
 
+    async def ended(self) -> int:
+        """Wait without a deadline for the end of the program, and return its exit code: for a watcher's task."""
+        return await self._started().wait()
+
     async def wait(self, deadline_s: float) -> int:
         """Return the exit code of a program that ends by itself. Raises :class:`ProgramFailedError` if it does not."""
         try:

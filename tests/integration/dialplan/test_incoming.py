@@ -10,7 +10,7 @@ import pytest
 from config.asterisk.fallback import Snapshot
 from gateway.app.stand.sipp import callers
 from tests.support import fastagi, sound
-from tests.support.asterisk import AsteriskStand, asterisk_stand
+from tests.support.asterisk import NUMBERS, AsteriskStand, asterisk_stand
 from tests.support.wait import until
 
 pytestmark = pytest.mark.integration
@@ -175,14 +175,24 @@ async def test_nobody_there_is_heard_and_tried_again(tmp_path):
     assert min(sound.heard(out, frequency, 0.05) for frequency in (950, 1400, 1800)) > 0.4
 
 
-async def test_a_caller_who_hangs_up_early_leaves_nothing(stand):
-    async with stand.phone("101") as phone, stand.phone("102") as caller_phone:
-        # a telephone as a caller: sipp's scenario cannot cancel
-        await caller_phone.dial("101")
-        await phone.wait_for("CALL_INCOMING")
-        await caller_phone.hang_up()
-        await phone.wait_for("CALL_CLOSED")
+@pytest.mark.parametrize("fault", ["gone", "deaf"])
+async def test_a_caller_who_hangs_up_early_leaves_nothing(stand, fault):
+    async with AsyncExitStack() as stack:
+        if fault == "deaf":
+            await stack.enter_async_context(fastagi.deaf(stand.plan.fastagi_port))
+        phone = await stack.enter_async_context(stand.phone("101"))
+        # a telephone as the caller: sipp's scenario does not cancel
+        caller = await stack.enter_async_context(stand.network_caller())
+        await caller.dial(NUMBERS[7])
+        await caller.wait_for("CALL_RINGING")
+        if fault == "gone":
+            await phone.wait_for("CALL_INCOMING")
+        await caller.hang_up()
         await until(stand.ended, "the end of the call in CEL")
+        if fault == "gone":
+            await phone.wait_for("CALL_CLOSED")
+        else:
+            assert not [event for event in phone.events if event["type"] == "CALL_INCOMING"]
     assert "0 active channels" in await stand.child.command("core show channels count")
 
 
