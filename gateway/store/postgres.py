@@ -50,11 +50,13 @@ class PostgresDatabase:
         self._writer = sa.create_engine(
             url,
             poolclass=pool.NullPool,
+            hide_parameters=True,  # they may hold personal data
             connect_args=_connect_args(options, "trunkline writer", statement_timeout=timeout)
             | {"target_session_attrs": "read-write"},
         )
         self._readers = sa.create_engine(
             url,
+            hide_parameters=True,
             pool_size=options.reader_threads,
             max_overflow=0,
             pool_timeout=options.connect_timeout_s,

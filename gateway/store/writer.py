@@ -288,7 +288,6 @@ class Writer:
 
     def _roll_back(self, group: Group, connection: sa.Connection, cause: BaseException | None) -> None:
         """The group was surely not committed: give its units back to the queue, or fail the one that is at fault."""
-        self._running = None
         jobs = [outcome.job for outcome in group.outcomes]
         database_error = cause if isinstance(cause, exc.SQLAlchemyError) else None
         lost = connection.invalidated or (
@@ -314,6 +313,7 @@ class Writer:
         else:
             for job in jobs:
                 self._fail(job, self._error_of(cause))
+        self._running = None
 
     def _run_again(self, jobs: list[Job], error: Exception, *, lost: bool) -> None:
         """Put units back to the front, each to run alone; give up one that breaks the connection again and again."""
