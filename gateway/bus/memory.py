@@ -23,6 +23,7 @@ from gateway.bus.port import (
     Publication,
     Reason,
     Welcome,
+    lost_by,
 )
 from gateway.bus.properties import encode_properties
 from gateway.bus.topics import matches
@@ -313,6 +314,6 @@ class _MemoryConnection:
 
     def _raise_if_lost(self) -> None:
         if self._lost.done():
-            raise BusLostError(reason=self._lost.result().title())
+            raise lost_by(self._lost.result())
         if self._closing:
             raise BusLostError(reason="it is being closed")

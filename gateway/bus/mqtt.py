@@ -39,6 +39,7 @@ from gateway.bus.port import (
     Publication,
     Reason,
     Welcome,
+    lost_by,
 )
 from gateway.bus.properties import encode_properties
 
@@ -284,7 +285,7 @@ class _Connection:
 
     def _raise_if_lost(self) -> None:
         if self._lost.done():
-            raise BusLostError(reason=self._lost.result().title())
+            raise lost_by(self._lost.result())
         if self._closing:
             raise BusLostError(reason="it is being closed")
 
@@ -335,7 +336,7 @@ class _Connection:
             self._connack.set_exception(error)
         for future, _ in self._answers.values():
             if not future.done():
-                future.set_exception(BusLostError(reason=error.title()))
+                future.set_exception(lost_by(error))
         self._abort()
 
     def _forget_socket(self) -> None:

@@ -84,6 +84,11 @@ class BusLostError(BusError):
     action = Text("It is made again by itself; nothing is lost meanwhile.", "系统会自动重连；期间的事件不会丢失。")
 
 
+def lost_by(error: BusError) -> BusLostError:
+    """Return what a call raises after *error* has ended the connection."""
+    return BusLostError(reason=error.fields["reason"] if isinstance(error, BusLostError) else error.title())
+
+
 class BusTakenOverError(BusError):
     """Another client uses the gateway's client id."""
 
