@@ -6,15 +6,19 @@ Events flow meanwhile; both ways end in the same observations, which may be take
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
+from gateway.asterisk.ami import AmiClient
+from gateway.asterisk.ami_codec import AmiMessage
 from gateway.asterisk.errors import AmiDeadlineError, AmiLostError, AmiRefusedError, AmiUnavailableError
 from gateway.core.clock import Clock
+from gateway.core.supervisor import Reporter
 from trunks.telephone.book import CallBook
 from trunks.telephone.calls import CHANNEL_PREFIX, Call, Gone, HungUp, Joined, Started
 from trunks.telephone.errors import (
@@ -23,7 +27,7 @@ from trunks.telephone.errors import (
     DialUnknownError,
     SwitchboardUnavailableError,
 )
-from trunks.telephone.observe import AMI_EVENTS, AmiMessage, AmiObserver, Switchboard, endpoint_of
+from trunks.telephone.observe import AMI_EVENTS, AmiObserver, Switchboard, endpoint_of
 from trunks.telephone.options import UNASSIGNED_LINE, TelephoneOptions
 from trunks.telephone.phones import Phones
 
@@ -31,34 +35,11 @@ log = structlog.get_logger(__name__)
 
 _DEADLINE_S = 5.0
 _SETTLE_S = 0.5  # CEL writes a hang-up a moment after the channel is gone
+_LOOK_AGAIN_S = 30.0
 _YOUNG_S = 10.0  # a call may be placed and not yet have a channel
 _MOST_OUTCOMES = 256
 # Why an Originate failed (Asterisk's control frame) as a Q.850 cause.
 _REASONS = {"0": 20, "1": 19, "3": 19, "5": 17, "8": 34}
-
-
-class Answer(AmiMessage, Protocol):
-    """An answer or a listed event of AMI."""
-
-    @property
-    def action_id(self) -> str: ...  # noqa: D102
-
-
-class Ami(Protocol):
-    """The manager connection (:class:`gateway.asterisk.ami.AmiClient`)."""
-
-    @property
-    def connected(self) -> bool: ...  # noqa: D102
-    def subscribe(self, *events: str, handler: Callable[[Answer], None]) -> Callable[[], None]: ...  # noqa: D102
-    def on_session(self, hook: Callable[[], Awaitable[None]]) -> None: ...  # noqa: D102
-    def on_lost(self, hook: Callable[[str], None]) -> None: ...  # noqa: D102
-    def on_gap(self, hook: Callable[[str], None]) -> None: ...  # noqa: D102
-    async def action(  # noqa: D102
-        self, action: str, *, deadline_s: float = ..., **headers: str | Sequence[str]
-    ) -> Answer: ...
-    async def list_action(  # noqa: D102
-        self, action: str, *, deadline_s: float = ..., **headers: str | Sequence[str]
-    ) -> Sequence[Answer]: ...
 
 
 class Telling(Protocol):
@@ -72,11 +53,13 @@ class Telling(Protocol):
 class AsteriskDriver:
     """Places, ends and takes over calls. :meth:`attach` comes before the AMI client is started."""
 
+    name = "telephone"
+
     def __init__(
         self,
         *,
         options: TelephoneOptions,
-        ami: Ami,
+        ami: AmiClient,
         cel: Telling,
         book: CallBook,
         phones: Phones,
@@ -93,7 +76,7 @@ class AsteriskDriver:
         self._observer = AmiObserver(board)
         self._ready = False
         self._lost_at: datetime | None = None
-        self._outcomes: OrderedDict[str, asyncio.Future[Answer]] = OrderedDict()
+        self._outcomes: OrderedDict[str, asyncio.Future[AmiMessage]] = OrderedDict()
         self._gap = asyncio.Event()
 
     @property
@@ -169,10 +152,16 @@ class AsteriskDriver:
             text = "gone when Asterisk was seen again"
             self._book.observe(Gone(at=at, uniqueid=call.uniqueid, linkedid=call.linkedid, reason=text))
 
-    async def mend_gaps(self) -> None:
-        """Reconcile whenever AMI may have missed something; runs until cancelled."""
+    async def run(self, reporter: Reporter) -> None:
+        """Reconcile whenever AMI may have missed something, and from time to time; an adapter named ``telephone``."""
         while True:
-            await self._gap.wait()
+            if self.available:
+                reporter.ready()
+            else:
+                reporter.degraded("Asterisk is out of sight")
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.timeout(_LOOK_AGAIN_S):
+                    await self._gap.wait()
             self._gap.clear()
             if self.available:
                 await self.reconcile()
@@ -184,26 +173,28 @@ class AsteriskDriver:
         self._ready = True
         self._lost_at = None
         self._book.restored()
+        self._gap.set()  # shows at once that it is ready
 
     def _on_lost(self, reason: str) -> None:
         log.warning("asterisk is out of sight", reason=reason, open_calls=len(self._book.open()))
         self._ready = False
         self._lost_at = self._clock.wall()
         self._book.lost()
+        self._gap.set()
 
-    def _on_event(self, message: Answer) -> None:
+    def _on_event(self, message: AmiMessage) -> None:
         for seen in self._observer.observe(message, self._clock.wall()):
             self._book.observe(seen)
 
-    def _on_device(self, message: Answer) -> None:
+    def _on_device(self, message: AmiMessage) -> None:
         self._phones.apply(message.get("Device"), message.get("State"))
 
-    def _on_outcome(self, message: Answer) -> None:
+    def _on_outcome(self, message: AmiMessage) -> None:
         outcome = self._outcome(message.action_id)
         if not outcome.done():
             outcome.set_result(message)
 
-    def _outcome(self, action_id: str) -> asyncio.Future[Answer]:
+    def _outcome(self, action_id: str) -> asyncio.Future[AmiMessage]:
         """The outcome of an Originate, whether its answer or its response comes first."""
         outcome = self._outcomes.setdefault(action_id, asyncio.get_running_loop().create_future())
         while len(self._outcomes) > _MOST_OUTCOMES:
@@ -211,7 +202,7 @@ class AsteriskDriver:
             forgotten.cancel()
         return outcome
 
-    async def _originate(self, **headers: str | Sequence[str]) -> asyncio.Future[Answer]:
+    async def _originate(self, **headers: str | Sequence[str]) -> asyncio.Future[AmiMessage]:
         if not self.available:
             raise SwitchboardUnavailableError(reason="there is no session")
         try:
@@ -224,7 +215,7 @@ class AsteriskDriver:
             raise DialUnknownError from error
         return self._outcome(answer.action_id)
 
-    def _placed(self, call: Call, outcome: asyncio.Future[Answer]) -> None:
+    def _placed(self, call: Call, outcome: asyncio.Future[AmiMessage]) -> None:
         if outcome.cancelled() or outcome.result().get("Response") == "Success":
             return
         reason = outcome.result().get("Reason")
@@ -253,7 +244,7 @@ class AsteriskDriver:
                 self._book.observe(Joined(at=at, uniqueid=uniqueid, linkedid=linkedid, phone=phone))
         return {channel.get("Uniqueid") for channel in channels}
 
-    async def _adopt(self, channel: Answer) -> None:
+    async def _adopt(self, channel: AmiMessage) -> None:
         uniqueid, linkedid = channel.get("Uniqueid"), channel.get("Linkedid")
         outgoing = uniqueid != linkedid
         try:

@@ -33,7 +33,7 @@ LATE_S = 5.0
 """What is told more than this after it happened is told as recovered."""
 _MOST_ENDED = 5000  # ended calls that are remembered, so that late observations of them are known as late
 _MOST_EARLY = 256  # Linkedids of which something was seen before their call was
-_MOST_EARLY_EACH = 8
+_MOST_EARLY_EACH = 32
 _MOST_PENDING = 50_000  # changes that wait for the store; beyond it CEL is the memory
 _BATCH = 200
 _RETRY_S = 0.5
@@ -224,7 +224,7 @@ class CallBook:
 
     def _hold(self, seen: Observation) -> None:
         held = self._early.setdefault(seen.linkedid, [])
-        if len(held) < _MOST_EARLY_EACH:
+        if len(held) < _MOST_EARLY_EACH and seen not in held:
             held.append(seen)
         if len(self._early) > _MOST_EARLY:
             self._early.popitem(last=False)

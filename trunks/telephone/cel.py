@@ -6,16 +6,15 @@ nothing. How far the file has been read is written down behind what was read, so
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+import msgspec
+
+from gateway.asterisk.cel import CelPosition, CelReader, CelRecord
 from gateway.core.clock import Clock
 from gateway.core.supervisor import Reporter
 from trunks.telephone.book import CallBook
-from trunks.telephone.observe import CelObserver, CelRecord
-
-ReadCel = Callable[[str | None], Awaitable[tuple[Sequence[CelRecord], str]]]
-"""Read the records behind a position (None: the beginning) and return them with the position behind them."""
+from trunks.telephone.observe import CelObserver
 
 _DELAY = timedelta(seconds=3)
 _MOST_HELD = 10_000
@@ -29,20 +28,20 @@ class CelFollower:
     def __init__(
         self,
         *,
-        read: ReadCel,
+        reader: CelReader,
         observer: CelObserver,
         book: CallBook,
         clock: Clock,
         interval_s: float = 0.5,
         position: str | None = None,
     ) -> None:
-        self._read = read
+        self._reader = reader
         self._observer = observer
         self._book = book
         self._clock = clock
         self._interval_s = interval_s
-        self._position = position
-        self._held: deque[tuple[CelRecord | None, str]] = deque()  # None: a batch ends, and its position is told
+        self._position = CelPosition() if position is None else msgspec.json.decode(position, type=CelPosition)
+        self._held: deque[CelRecord | CelPosition] = deque()  # a position stands behind the records before it
         self._reading = asyncio.Lock()
 
     async def run(self, reporter: Reporter) -> None:
@@ -62,22 +61,22 @@ class CelFollower:
             self._tell(everything=True)
 
     async def _fetch(self) -> bool:
-        records, position = await self._read(self._position)
+        records, position = await self._reader.read(self._position)
         if position == self._position:
             return False
         self._position = position
-        self._held += ((record, "") for record in records)
-        self._held.append((None, position))
+        self._held += records
+        self._held.append(position)
         return bool(records)
 
     def _tell(self, *, everything: bool) -> None:
         before = self._clock.wall() - _DELAY
         while self._held:
-            record, position = self._held[0]
-            if record is None:
-                self._book.read_cel_to(position)
-            elif everything or record.eventtime <= before:
-                for seen in self._observer.observe(record):
+            first = self._held[0]
+            if isinstance(first, CelPosition):
+                self._book.read_cel_to(msgspec.json.encode(first).decode())
+            elif everything or first.time <= before:
+                for seen in self._observer.observe(first):
                     self._book.observe(seen)
             else:
                 return

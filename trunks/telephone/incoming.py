@@ -1,10 +1,8 @@
 """What a caller gets: the answer to Asterisk's question ``agi://…/incoming,<line>``."""
 
-from collections.abc import Sequence
-from typing import Protocol
-
 import structlog
 
+from gateway.asterisk.fastagi_session import AgiSession
 from gateway.core.clock import Clock
 from gateway.directory.numbers import Numbering
 from trunks.telephone.book import CallBook
@@ -20,30 +18,6 @@ PATH = "incoming"
 _COMMIT_WAIT_S = 0.05
 """How long the answer may wait for the call to be durable. Beyond it the caller matters more than the record."""
 _MOST_LABEL = 60
-
-
-class AgiRequest(Protocol):
-    """The part of a FastAGI request that is read here."""
-
-    @property
-    def uniqueid(self) -> str: ...  # noqa: D102
-    @property
-    def arguments(self) -> Sequence[str]: ...  # noqa: D102
-    @property
-    def caller_number(self) -> str: ...  # noqa: D102
-    @property
-    def called_number(self) -> str: ...  # noqa: D102
-
-
-class AgiSession(Protocol):
-    """The part of a FastAGI session that is used here."""
-
-    @property
-    def request(self) -> AgiRequest: ...  # noqa: D102
-
-    async def set_variable(self, name: str, value: str) -> None:
-        """Set a channel variable; values are escaped by the session."""
-        ...
 
 
 class IncomingCalls:

@@ -10,10 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
-import msgspec
-
+from gateway.asterisk.ami_codec import AmiMessage
+from gateway.asterisk.cel import CelRecord, CelType
 from trunks.telephone.calls import (
     Answered,
     Ended,
@@ -28,44 +27,6 @@ from trunks.telephone.options import UNASSIGNED_LINE
 AMI_EVENTS = ("Newchannel", "Newstate", "DialBegin", "DialState", "BridgeEnter", "Hangup")
 _MOST_FIRST_LEGS = 4096
 _CHANNEL = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}(?:;[12])?")
-
-
-class AmiMessage(Protocol):
-    """The part of an AMI event that is read here."""
-
-    @property
-    def event(self) -> str:
-        """The event's name."""
-        ...
-
-    def get(self, name: str, default: str = "") -> str:
-        """Return a header."""
-        ...
-
-    def variables(self, name: str = "ChanVariable") -> dict[str, str]:
-        """Return the channel variables that the event carries."""
-        ...
-
-
-class CelRecord(Protocol):
-    """One record of CEL (:class:`gateway.asterisk.cel.CelRecord`); ``eventtime`` is an aware time in UTC."""
-
-    @property
-    def eventtype(self) -> str: ...  # noqa: D102
-    @property
-    def eventtime(self) -> datetime: ...  # noqa: D102
-    @property
-    def uniqueid(self) -> str: ...  # noqa: D102
-    @property
-    def linkedid(self) -> str: ...  # noqa: D102
-    @property
-    def channame(self) -> str: ...  # noqa: D102
-    @property
-    def exten(self) -> str: ...  # noqa: D102
-    @property
-    def cidnum(self) -> str: ...  # noqa: D102
-    @property
-    def eventextra(self) -> str: ...  # noqa: D102
 
 
 def endpoint_of(channel: str) -> str:
@@ -182,23 +143,23 @@ class CelObserver:
 
     def observe(self, record: CelRecord) -> list[Observation]:
         """Return what *record* tells of a call."""
-        at, uniqueid, linkedid = record.eventtime, record.uniqueid, record.linkedid
-        endpoint = endpoint_of(record.channame)
+        at, uniqueid, linkedid = record.time, record.uniqueid, record.linkedid
+        endpoint = endpoint_of(record.channel)
         on_trunk = endpoint == self._board.trunk
-        match record.eventtype:
-            case "CHAN_START":
+        match record.type:
+            case CelType.CHAN_START:
                 if uniqueid == linkedid:
-                    self._first[linkedid] = _FirstLeg(endpoint, record.exten)
+                    self._first[linkedid] = _FirstLeg(endpoint, record.extension)
                     if len(self._first) > _MOST_FIRST_LEGS:
                         self._first.popitem(last=False)
                 return [self._started(record)] if on_trunk else []
-            case "ANSWER" if on_trunk:
+            case CelType.ANSWER if on_trunk:
                 return [Answered(at=at, uniqueid=uniqueid, linkedid=linkedid)]
-            case "BRIDGE_ENTER" if endpoint in self._board.phones:
+            case CelType.BRIDGE_ENTER if endpoint in self._board.phones:
                 return [Joined(at=at, uniqueid=uniqueid, linkedid=linkedid, phone=endpoint)]
-            case "HANGUP":
-                return [HungUp(at=at, uniqueid=uniqueid, linkedid=linkedid, cause=_cause(record.eventextra))]
-            case "LINKEDID_END":
+            case CelType.HANGUP:
+                return [HungUp(at=at, uniqueid=uniqueid, linkedid=linkedid, cause=record.hangup_cause)]
+            case CelType.LINKEDID_END:
                 self._first.pop(linkedid, None)
                 return [Ended(at=at, uniqueid=uniqueid, linkedid=linkedid)]
         return []
@@ -206,17 +167,17 @@ class CelObserver:
     def _started(self, record: CelRecord) -> Started:
         if record.uniqueid == record.linkedid:
             return Started(
-                at=record.eventtime,
+                at=record.time,
                 uniqueid=record.uniqueid,
                 linkedid=record.linkedid,
                 direction="in",
-                caller=record.cidnum,
-                called=record.exten,
-                line=self._board.line_of_number(record.exten),
+                caller=record.caller_number,
+                called=record.extension,
+                line=self._board.line_of_number(record.extension),
             )
         first = self._first.get(record.linkedid, _FirstLeg("", ""))
         return Started(
-            at=record.eventtime,
+            at=record.time,
             uniqueid=record.uniqueid,
             linkedid=record.linkedid,
             direction="out",
@@ -224,14 +185,6 @@ class CelObserver:
             line=UNASSIGNED_LINE,
             phone=first.endpoint if first.endpoint in self._board.phones else "",
         )
-
-
-def _cause(extra: str) -> int | None:
-    try:
-        value = msgspec.json.decode(extra.encode(), type=dict[str, object]).get("hangupcause")
-    except msgspec.MsgspecError:
-        return None
-    return value if isinstance(value, int) else None
 
 
 def _timestamp(text: str) -> datetime | None:

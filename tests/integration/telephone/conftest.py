@@ -1,0 +1,3 @@
+from tests.support.asterisk import stand
+
+__all__ = ["stand"]
