@@ -1,7 +1,7 @@
 """The command line's way to the running daemon: HTTP over its local socket."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -86,22 +86,23 @@ class LocalClient:
             )
         )
 
-    def journal(self, from_seq: int, limit: int = 500) -> list[dict[str, Any]]:
-        """Return up to *limit* events with a sequence number of at least *from_seq*."""
-        answer = self._request("GET", "/api/v1/journal", params={"from_seq": from_seq, "limit": limit})
-        return [json.loads(line) for line in answer.text.splitlines() if line]
+    def journal(self, from_seq: int) -> Iterator[dict[str, Any]]:
+        """Yield every event with a sequence number of at least *from_seq* that is durable by now."""
+        return self._stream("/api/v1/journal", {"from_seq": str(from_seq)}, _json_lines)
 
     def events(self, from_seq: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield events as they are told, from *from_seq* on, until the daemon ends the stream."""
-        params = {} if from_seq is None else {"from_seq": str(from_seq)}
+        return self._stream("/api/v1/events", {} if from_seq is None else {"from_seq": str(from_seq)}, _sse_events)
+
+    def _stream(
+        self, path: str, params: dict[str, str], read: Callable[[Iterator[str]], Iterator[dict[str, Any]]]
+    ) -> Iterator[dict[str, Any]]:
         try:
-            with self._http.stream(
-                "GET", "/api/v1/events", params=params, timeout=httpx.Timeout(_TIMEOUT_S, read=30.0)
-            ) as answer:
+            with self._http.stream("GET", path, params=params, timeout=httpx.Timeout(_TIMEOUT_S, read=30.0)) as answer:
                 if answer.is_error:
                     answer.read()
                     self._raise(answer)
-                yield from _sse_events(answer.iter_lines())
+                yield from read(answer.iter_lines())
         except httpx.TransportError as error:
             raise DaemonNotRunningError(socket=str(self._socket)) from error
 
@@ -143,3 +144,9 @@ def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
             if data and not name:
                 yield json.loads("\n".join(data))
             name, data = "", []
+
+
+def _json_lines(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if line:
+            yield json.loads(line)

@@ -9,8 +9,8 @@ import msgspec
 
 from config.asterisk.render import cel_file_below
 from config.settings import Settings
+from gateway.app.credentials import credentials
 from gateway.app.paths import StatePaths
-from gateway.app.prepare import credentials
 from gateway.asterisk.ami import AmiClient
 from gateway.asterisk.cel import CelPosition, CelReader, CelRecord
 from gateway.asterisk.fastagi import FastAgiServer
@@ -19,6 +19,7 @@ from gateway.core.board import Board
 from gateway.core.clock import Clock
 from gateway.core.options import Secret
 from gateway.core.supervisor import Adapter, Reporter
+from gateway.directory.numbers import Numbering
 from gateway.directory.service import DirectoryService
 from gateway.store.unit import Store
 from trunks.telephone.asterisk import AsteriskDriver
@@ -74,11 +75,17 @@ class SwitchboardParts:
 
 
 async def build_switchboard(
-    settings: Settings, paths: StatePaths, *, store: Store, board: Board, clock: Clock, directory: DirectoryService
+    settings: Settings,
+    paths: StatePaths,
+    *,
+    store: Store,
+    board: Board,
+    clock: Clock,
+    directory: DirectoryService,
+    numbering: Numbering,
 ) -> SwitchboardParts:
     """Make the switchboard and take over the calls that the store has as open."""
     options = settings.of(TelephoneOptions)
-    numbering = directory.numbering
     lines = Lines(options.lines)
     phones = Phones([phone.number for phone in options.phones])
     book = CallBook(store, board, clock, lines, directory.lookup)
@@ -86,7 +93,7 @@ async def build_switchboard(
     switchboard = Switchboard(
         trunk=options.trunk_endpoint,
         phones=frozenset(phones.numbers()),
-        line_of_number=lines.of_number,
+        line_of_number=lines.line_of_number,
     )
     ami_options = await asyncio.to_thread(_ami_options, settings, paths)
     ami = AmiClient(ami_options, clock)
@@ -100,13 +107,9 @@ async def build_switchboard(
         interval_s=cel_options.interval_s,
         position=position,
     )
-    driver = AsteriskDriver(
-        options=options, ami=ami, cel=cel, book=book, phones=phones, board=switchboard, clock=clock
-    )
+    driver = AsteriskDriver(options=options, ami=ami, cel=cel, book=book, phones=phones, board=switchboard, clock=clock)
     driver.attach()
-    incoming = IncomingCalls(
-        options=options, book=book, lines=lines, phones=phones, numbering=numbering, clock=clock
-    )
+    incoming = IncomingCalls(options=options, book=book, lines=lines, phones=phones, numbering=numbering, clock=clock)
     service = TelephoneService(
         exchange=driver,
         book=book,
@@ -128,5 +131,3 @@ def _ami_options(settings: Settings, paths: StatePaths) -> AmiOptions:
     kept = credentials(paths)
     kept.read("ami")  # made now if Asterisk has not been prepared yet
     return msgspec.structs.replace(options, secret=Secret(file=str(kept.folder / "ami")))
-
-
