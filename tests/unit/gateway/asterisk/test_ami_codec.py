@@ -63,7 +63,10 @@ def test_any_bytes_are_survived_and_the_next_message_is_read(chunks):
     assert messages[-1].get("A") == "1"
 
 
-@given(st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"Event: A", b"Response: ", b": ", b"x" * 40]), max_size=40), st.data())
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"Event: A", b"Response: ", b": ", b"x" * 40]), max_size=40),
+    st.data(),
+)
 def test_chunks_do_not_matter_to_hostile_streams(pieces, data):
     stream = GREETING + b"".join(pieces)
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=10))
@@ -92,7 +95,9 @@ def test_a_message_of_just_the_limit_passes():
 
 def test_garbage_in_front_of_a_message_costs_only_itself():
     codec = AmiCodec()
-    messages = codec.feed(GREETING + b"\xff\xfe junk\r\nmore: junk\r\nEvent: Real\r\nA: 1\r\n\r\njunk alone\r\n\r\n\r\n\r\n")
+    messages = codec.feed(
+        GREETING + b"\xff\xfe junk\r\nmore: junk\r\nEvent: Real\r\nA: 1\r\n\r\njunk alone\r\n\r\n\r\n\r\n"
+    )
     assert [(m.event, m.get("A")) for m in messages] == [("Real", "1")]
     assert codec.garbage == 2
 
@@ -106,8 +111,9 @@ def test_bytes_that_are_not_utf8_are_replaced_and_kept_raw():
 
 def test_repeated_headers_are_kept_and_the_first_wins():
     (message,) = read(
-        GREETING + "Event: X\r\nUniqueid: 1\r\nChanVariable: TL_CALL=a=b\r\nChanVariable: TL_LINE=\r\n"
-        "no header\r\nUniqueid: forged\r\n\r\n".encode()
+        GREETING
+        + b"Event: X\r\nUniqueid: 1\r\nChanVariable: TL_CALL=a=b\r\nChanVariable: TL_LINE=\r\n"
+        b"no header\r\nUniqueid: forged\r\n\r\n"
     )
     assert message.get("Uniqueid") == "1"
     assert message.all("ChanVariable") == ["TL_CALL=a=b", "TL_LINE="]

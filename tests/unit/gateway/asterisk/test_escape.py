@@ -59,7 +59,9 @@ def test_numbers_that_are_dialled(number):
     assert escape.dialled_number(number) == number
 
 
-@pytest.mark.parametrize("number", ["", "101&PJSIP/102", "1,30,g", "1@trunk", "1/2", "1|2", "１１０", "1 2", "11+0", "1" * 65])  # noqa: RUF001
+@pytest.mark.parametrize(
+    "number", ["", "101&PJSIP/102", "1,30,g", "1@trunk", "1/2", "1|2", "１１０", "1 2", "11+0", "1" * 65]
+)
 def test_numbers_that_would_dial_otherwise(number):
     with pytest.raises(UnsafeValueError):
         escape.dialled_number(number)

@@ -129,7 +129,8 @@ def test_encode_quotes_whatever_it_is_given():
 
 
 @pytest.mark.parametrize(
-    ("command", "argument"), [("VERBOSE", "a\nHANGUP"), ("VERBOSE", "x" * 8190), ("EXEC x", "y"), ("A\nB", ""), ("", "")]
+    ("command", "argument"),
+    [("VERBOSE", "a\nHANGUP"), ("VERBOSE", "x" * 8190), ("EXEC x", "y"), ("A\nB", ""), ("", "")],
 )
 def test_encode_refuses(command, argument):
     with pytest.raises(UnsafeValueError):
