@@ -117,12 +117,16 @@ async def _work(parts: Demonstration, say: Callable[[str], None]) -> None:
         say("starting the gateway …")
         stack.push_async_callback(parts.gateway.stop)
         await parts.gateway.start(parts.gateway_ready, _STARTUP_S)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_show(parts.events(), say), name="demonstration-events")
-            for child in (parts.broker, parts.asterisk.process, parts.gateway):
-                tasks.create_task(_watch(child), name=f"demonstration-watch-{child.name}")
-            await _call(parts, say)
-            say(parts.hint)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_show(parts.events(), say), name="demonstration-events")
+                for child in (parts.broker, parts.asterisk.process, parts.gateway):
+                    tasks.create_task(_watch(child), name=f"demonstration-watch-{child.name}")
+                await _call(parts, say)
+                say(parts.hint)
+        except BaseExceptionGroup as group:
+            # one failure takes the others with it: the first is the one to tell
+            raise group.exceptions[0] from group
 
 
 async def _call(parts: Demonstration, say: Callable[[str], None]) -> None:
