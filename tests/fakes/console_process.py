@@ -12,15 +12,19 @@ import msgspec
 import structlog
 
 from gateway.core.events import Event, Message
+from gateway.core.page import Page
 from gateway.core.supervisor import Health, State
+from gateway.core.text import Text
 from gateway.web.options import WebOptions
 from tests.fakes.web import Console, console
 
 
-class Shown(Message, frozen=True):
-    """Any state at all."""
-
-    fields: dict[str, Any]
+DEMONSTRATION = Page(
+    "demonstration",
+    Text("Demonstration", "演示"),
+    Path(__file__).parent / "page" / "demonstration.js",
+    "demonstration.svg",
+)
 
 
 def obey(running: Console, order: dict[str, Any]) -> None:
@@ -42,7 +46,8 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     with tempfile.TemporaryDirectory(prefix="tl") as folder:
-        async with console(Path(folder), WebOptions(port=0, stop_s=1.0)) as running:
+        options = WebOptions(port=0, stop_s=1.0)
+        async with console(Path(folder), options, pages=[DEMONSTRATION]) as running:
             print(running.url, flush=True)  # noqa: T201
             while line := await reader.readline():
                 obey(running, json.loads(line))
