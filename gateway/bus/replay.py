@@ -13,7 +13,7 @@ from gateway.bus.relay import CONTENT_TYPE, Connections, mirror
 from gateway.bus.topics import Topics
 from gateway.commands.spec import BoundCommand, CommandContext, CommandSpec
 from gateway.core.clock import Clock
-from gateway.core.errors import ConflictError, InvalidInputError
+from gateway.core.errors import ConflictError, InvalidInputError, TrunklineError
 from gateway.core.events import Message
 from gateway.core.text import Text
 from gateway.principals.model import Principal, PrincipalKind
@@ -35,25 +35,31 @@ class ReplayRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     types: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
 
 
+class ReplayStarted(Message, frozen=True, kw_only=True):
+    """The replay has begun. ``oldest_seq`` above ``from_seq`` means that older ones are no longer kept."""
+
+    from_seq: int
+    oldest_seq: int
+
+
 class ReplayEnd(Message, frozen=True, kw_only=True):
-    """The last message of a replay, and the result of the command.
+    """The last message of a replay; one that does not come means that the replay broke off: ask again.
 
     ``count`` events were published between ``from_seq`` and ``to_seq``. ``next_seq`` is where to go on when there were
-    too many for one replay, else null. ``oldest_seq`` above ``from_seq`` means that older ones are no longer kept.
+    too many for one replay, else null.
     """
 
     replay: str
     from_seq: int
     to_seq: int
     count: int
-    oldest_seq: int
     next_seq: int | None
 
 
 REPLAY = CommandSpec(
     name="sys.replay",
     body=ReplayRequest,
-    result=ReplayEnd,
+    result=ReplayStarted,
     summary=Text("Publish past events again, for this application alone.", "仅向本应用重新发布历史事件。"),
     max_ttl_s=60.0,
 )
@@ -99,10 +105,18 @@ class ReplayService:
         self._sensitive = sensitive
         self._per_s = per_s
         self._most = most
-        self._running: set[str] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}
 
-    async def replay(self, request: ReplayRequest, context: CommandContext) -> ReplayEnd:
-        """Carry out ``sys.replay``; a lost connection fails it, and the application asks again from where it is."""
+    async def close(self) -> None:
+        """Break off what is under way."""
+        tasks = tuple(self._running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def replay(self, request: ReplayRequest, context: CommandContext) -> ReplayStarted:
+        """Carry out ``sys.replay``: begin to publish, and answer."""
         principal = context.principal
         if principal.kind is not PrincipalKind.APPLICATION:
             raise InvalidInputError(field="principal", reason="only an application has a replay topic")
@@ -110,47 +124,49 @@ class ReplayService:
             raise InvalidInputError(field="to_seq", reason="is below from_seq")
         if principal.name in self._running:
             raise ConflictError(what="sys.replay", reason="a replay for this application is under way")
-        self._running.add(principal.name)
+        oldest = await self._events.oldest_seq()
+        await context.begin_side_effect()
+        if principal.name in self._running:
+            raise ConflictError(what="sys.replay", reason="a replay for this application is under way")
+        self._running[principal.name] = asyncio.create_task(
+            self._keep(request, context.command_id, principal), name=f"replay:{principal.name}"
+        )
+        return ReplayStarted(from_seq=request.from_seq, oldest_seq=oldest)
+
+    async def _keep(self, request: ReplayRequest, command_id: str, principal: Principal) -> None:
         try:
-            await context.begin_side_effect()
-            return await self._publish(request, context.command_id, principal)
+            end = await self._publish(request, command_id, principal)
+            log.info("replay done", application=principal.name, count=end.count)
+        except TrunklineError as error:
+            log.warning("replay broke off", application=principal.name, error=error.code, reason=error.message())
         finally:
-            self._running.discard(principal.name)
+            del self._running[principal.name]
 
     async def _publish(self, request: ReplayRequest, command_id: str, principal: Principal) -> ReplayEnd:
         connection = await self._connections.ready()
-        oldest = await self._events.oldest_seq()
         wanted = self._filter(request, principal)
         last = request.from_seq - 1
         count = 0
-        next_seq: int | None = None
-        ended = False
-        while not ended:
+        while True:
             started = self._clock.monotonic()
             batch = await self._events.events_after(last, limit=_BATCH)
-            chosen = []
-            for event in batch:
-                if request.to_seq is not None and event.seq > request.to_seq:
-                    ended = True
-                    break
-                if count + len(chosen) >= self._most:
-                    next_seq = event.seq
-                    ended = True
-                    break
-                last = event.seq
-                if wanted(event):
-                    chosen.append(event)
+            within = [event for event in batch if request.to_seq is None or event.seq <= request.to_seq]
+            chosen = [event for event in within if wanted(event)][: self._most - count]
             await self._send(connection, principal.name, command_id, chosen)
             count += len(chosen)
-            ended = ended or len(batch) < _BATCH
+            if count == self._most:
+                last = chosen[-1].seq if chosen else last
+                break
+            last = within[-1].seq if within else last
+            if len(within) < _BATCH:
+                break
             await self._clock.sleep(max(0.0, len(chosen) / self._per_s - (self._clock.monotonic() - started)))
         end = ReplayEnd(
             replay=command_id,
             from_seq=request.from_seq,
             to_seq=last,
             count=count,
-            oldest_seq=oldest,
-            next_seq=next_seq,
+            next_seq=last + 1 if count == self._most else None,
         )
         marker = Publication(
             self._topics.replay(principal.name),
@@ -159,7 +175,6 @@ class ReplayService:
             user=(("replay", command_id), ("marker", "end")),
         )
         self._check(await connection.publish(marker))
-        log.info("replay done", application=principal.name, count=count)
         return end
 
     def _filter(self, request: ReplayRequest, principal: Principal) -> Callable[[StoredEvent], bool]:
@@ -200,6 +215,6 @@ class ReplayService:
             raise BusDeniedError(what="a replay", reason=reason)
 
 
-def commands(service: ReplayService) -> list[BoundCommand[ReplayRequest, ReplayEnd]]:
+def commands(service: ReplayService) -> list[BoundCommand[ReplayRequest, ReplayStarted]]:
     """Return the command of the bus itself."""
     return [BoundCommand(REPLAY, service.replay)]
