@@ -12,6 +12,7 @@ from gateway.core.errors import DeadlineError, Kind, TrunklineError
 from gateway.core.text import Text
 
 _TIMEOUT_S = 10.0
+_IMPORT_S = 120.0
 
 
 class DaemonNotRunningError(TrunklineError):
@@ -85,6 +86,17 @@ class LocalClient:
                 timeout=wait_s + _TIMEOUT_S,
             )
         )
+
+    def import_contacts(self, data: bytes, *, dry_run: bool) -> dict[str, Any]:
+        """Import a CSV file of contacts; return the report."""
+        params = {"dry_run": str(dry_run).lower()}
+        return self._json(
+            self._request("POST", "/api/v1/contacts/import", content=data, params=params, timeout=_IMPORT_S)
+        )
+
+    def export_contacts(self) -> bytes:
+        """Return all contacts as CSV."""
+        return self._request("GET", "/api/v1/contacts/export", timeout=_IMPORT_S).content
 
     def journal(self, from_seq: int) -> Iterator[dict[str, Any]]:
         """Yield every event with a sequence number of at least *from_seq* that is durable by now."""

@@ -15,6 +15,8 @@ from gateway.app.client import DaemonNotRunningError, LocalClient
 from gateway.app.house import House, open_house
 from gateway.app.verbs.common import Place
 from gateway.core.errors import DeadlineError
+from gateway.directory.service import ImportReport
+from gateway.principals.model import Principal
 from gateway.store.unit import StoredEvent
 
 T = TypeVar("T")
@@ -54,11 +56,30 @@ class HouseGate:
 
         return self._runner.run(call())
 
+    def import_contacts(self, data: bytes, *, dry_run: bool) -> dict[str, Any]:
+        """See :class:`ContactsGate`."""
+
+        async def work(house: House) -> ImportReport:
+            principal = await _myself(house)
+            principal.require("dir.import")
+            return await house.directory.import_csv(data, principal=principal, dry_run=dry_run)
+
+        report: dict[str, Any] = msgspec.to_builtins(self.run(work))
+        return report
+
+    def export_contacts(self) -> bytes:
+        """See :class:`ContactsGate`."""
+
+        async def work(house: House) -> bytes:
+            (await _myself(house)).require("dir.export")
+            return await house.directory.export_csv()
+
+        return self.run(work)
+
     async def _command(
         self, name: str, data: dict[str, Any], key: str, ttl_s: float | None, wait_s: float
     ) -> dict[str, Any]:
-        uid = os.getuid()
-        principal = await self._house.principals.local(uid, pwd.getpwuid(uid).pw_name)
+        principal = await _myself(self._house)
         answer = await self._house.dispatcher.submit(
             principal, name, msgspec.json.encode(data), command_id=key, ttl_s=ttl_s, incident=None
         )
@@ -74,6 +95,18 @@ class HouseGate:
         }
 
 
+class ContactsGate(Protocol):
+    """Moves whole files of contacts."""
+
+    def import_contacts(self, data: bytes, *, dry_run: bool) -> dict[str, Any]:
+        """Import a CSV file; return the report."""
+        ...
+
+    def export_contacts(self) -> bytes:
+        """Return all contacts as CSV."""
+        ...
+
+
 @contextlib.contextmanager
 def house_gate(here: Place) -> Iterator[HouseGate]:
     """Open the house for the command line."""
@@ -87,8 +120,8 @@ def house_gate(here: Place) -> Iterator[HouseGate]:
 
 
 @contextlib.contextmanager
-def command_gate(here: Place) -> Iterator[CommandGate]:
-    """Give the daemon's gate when one runs, else the house's own."""
+def command_gate(here: Place) -> Iterator[LocalClient | HouseGate]:
+    """Give the daemon's gate when one runs, else the house's own; each is a `CommandGate` and a `ContactsGate`."""
     with LocalClient(here.paths.socket) as client:
         try:
             client.status()
@@ -123,6 +156,12 @@ def journal_gate(here: Place, *, from_seq: int | None, follow: bool) -> Iterator
             if len(rows) < _PAGE:
                 return
             after = rows[-1].seq
+
+
+async def _myself(house: House) -> Principal:
+    """Return the person at the terminal."""
+    uid = os.getuid()
+    return await house.principals.local(uid, pwd.getpwuid(uid).pw_name)
 
 
 async def _events_after(seq: int, house: House) -> Sequence[StoredEvent]:

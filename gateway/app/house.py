@@ -37,6 +37,7 @@ from gateway.core.board import Board
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.supervisor import Adapter, Supervisor
 from gateway.directory import commands as directory_commands
+from gateway.directory import routes as directory_routes
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
@@ -116,7 +117,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     await principals.start()
 
     numbering = Numbering(settings.of(NumberingOptions))
-    directory = DirectoryService(store, numbering, clock)
+    directory = DirectoryService(store, numbering, clock, audit)
     await directory.load()
     incidents = IncidentService(store, settings.of(IncidentOptions))
     await incidents.start()
@@ -185,7 +186,11 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         heartbeat_s=web.heartbeat_s,
     )
     stack.callback(hub.close)
-    routes: Sequence[HTTPRouteHandler] = (*alarm_routes.routes(alarms), *incident_routes.routes(incidents))
+    routes: Sequence[HTTPRouteHandler] = (
+        *alarm_routes.routes(alarms),
+        *incident_routes.routes(incidents),
+        *directory_routes.routes(directory),
+    )
     parts = WebParts(
         authenticator=principals,
         dispatcher=dispatcher,
@@ -225,3 +230,8 @@ async def _build(  # one name for each part; reads from the bottom of the house 
 
 def _command_names() -> list[str]:
     return [spec.name for spec in contract().commands]
+
+
+def check(settings: Settings) -> None:
+    """Raise what is wrong with settings that are right one by one but not together. Blocking."""
+    settings.of(WebOptions).check()

@@ -1,7 +1,6 @@
 """Puts the switchboard together: its rules, its book, and its three witnesses in Asterisk."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +11,15 @@ from config.settings import Settings
 from gateway.app.credentials import credentials
 from gateway.app.paths import StatePaths
 from gateway.asterisk.ami import AmiClient
-from gateway.asterisk.cel import CelPosition, CelReader, CelRecord
+from gateway.asterisk.cel import CelReader
 from gateway.asterisk.fastagi import FastAgiServer
 from gateway.asterisk.options import AmiOptions, CelOptions, FastAgiOptions
 from gateway.core.board import Board
 from gateway.core.clock import Clock
 from gateway.core.options import Secret
-from gateway.core.supervisor import Adapter, Reporter
+from gateway.core.supervisor import Adapter
 from gateway.directory.numbers import Numbering
+from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
 from gateway.store.unit import Store
 from trunks.telephone.asterisk import AsteriskDriver
@@ -33,33 +33,6 @@ from trunks.telephone.observe import CelObserver, Switchboard
 from trunks.telephone.options import TelephoneOptions
 from trunks.telephone.phones import Phones
 from trunks.telephone.service import TelephoneService
-
-
-class CelFile:
-    """The reader of CEL with its position as text, as the book keeps it."""
-
-    def __init__(self, reader: CelReader) -> None:
-        self._reader = reader
-
-    async def read(self, position: str | None) -> tuple[Sequence[CelRecord], str]:
-        """Read the records behind *position* (``None``: from the beginning)."""
-        start = CelPosition() if position is None else msgspec.json.decode(position, type=CelPosition)
-        records, end = await self._reader.read(start)
-        return records, msgspec.json.encode(end).decode()
-
-
-class Gaps:
-    """The adapter that reconciles whenever the manager interface may have missed something."""
-
-    name = "reconcile"
-
-    def __init__(self, driver: AsteriskDriver) -> None:
-        self._driver = driver
-
-    async def run(self, reporter: Reporter) -> None:
-        """Wait for gaps and mend them until cancelled."""
-        reporter.ready()
-        await self._driver.mend_gaps()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +73,7 @@ async def build_switchboard(
     cel_options = settings.of(CelOptions)
     cel_path = Path(cel_options.path) if cel_options.path else cel_file_below(paths.asterisk / "state")
     cel = CelFollower(
-        read=CelFile(CelReader(cel_path)).read,
+        reader=CelReader(cel_path),
         observer=CelObserver(switchboard),
         book=book,
         clock=clock,
@@ -115,13 +88,13 @@ async def build_switchboard(
         book=book,
         lines=lines,
         phones=phones,
-        rules=DiallingRules(options.dialling, numbering),
+        rules=DiallingRules(options.dialling, settings.of(NumberingOptions)),
         clock=clock,
         trunk_endpoint=options.trunk_endpoint,
     )
     fastagi = FastAgiServer(settings.of(FastAgiOptions), clock, {"incoming": incoming.answer})
     snapshot = FallbackSnapshot(paths.snapshot, options, phones, clock)
-    return SwitchboardParts(service, book, phones, ami, fastagi, (book, fastagi, cel, ami, Gaps(driver), snapshot))
+    return SwitchboardParts(service, book, phones, ami, fastagi, (book, fastagi, cel, ami, driver, snapshot))
 
 
 def _ami_options(settings: Settings, paths: StatePaths) -> AmiOptions:

@@ -27,7 +27,7 @@ def check_config(context: click.Context) -> None:
     here = place(context)
     from gateway.app.house import check
 
-    check(here.settings, here.paths)
+    check(here.settings)
     click.echo(f"ok: the configuration can be used; state lies in {here.paths.root}")
 
 
@@ -94,7 +94,7 @@ def prepare(context: click.Context, what: str) -> None:
 @click.pass_context
 def demo(context: click.Context, *, once: bool) -> None:
     """Run everything on this machine: broker, Asterisk, gateway, and a demonstration call (what `make run` does)."""
-    from gateway.app.stand.demo import run_demo
+    from gateway.app.trial import run_demo
 
     here = place(context)
     raise SystemExit(asyncio.run(run_demo(here.settings, here.paths, once=once)))
