@@ -253,16 +253,12 @@ class _Connection:
             return Reason.SUCCESS
         async with self._window:
             self._raise_if_lost()
-            info = self._client.publish(
-                publication.topic, publication.payload, 1, publication.retain, _Packed(packed)
-            )
+            info = self._client.publish(publication.topic, publication.payload, 1, publication.retain, _Packed(packed))
             return await self._answer(info.rc, info.mid)
 
     async def subscribe(self, pattern: str, *, retain_handling: int = 2, no_local: bool = True) -> int:
         self._raise_if_lost()
-        options = SubscribeOptions(
-            qos=1, noLocal=no_local, retainAsPublished=True, retainHandling=retain_handling
-        )
+        options = SubscribeOptions(qos=1, noLocal=no_local, retainAsPublished=True, retainHandling=retain_handling)
         code, mid = self._client.subscribe(pattern, options=options)
         return await self._answer(code, mid)
 

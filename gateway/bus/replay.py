@@ -188,9 +188,7 @@ class ReplayService:
 
         return wanted
 
-    async def _send(
-        self, connection: BusConnection, app: str, command_id: str, events: Sequence[StoredEvent]
-    ) -> None:
+    async def _send(self, connection: BusConnection, app: str, command_id: str, events: Sequence[StoredEvent]) -> None:
         topic = self._topics.replay(app)
         for start in range(0, len(events), _TOGETHER):
             reasons = await asyncio.gather(

@@ -15,7 +15,6 @@ from gateway.bus.messages import AdapterHealth, Catalog, GatewayState, HealthRep
 from gateway.bus.port import (
     BusConnection,
     BusDeniedError,
-    BusLostError,
     BusTakenOverError,
     Delivery,
     Publication,

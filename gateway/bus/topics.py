@@ -1,7 +1,8 @@
 """The topics of a site: built and read in one place, every level checked.
 
 Every level is minted by the gateway or an application's registered name, ``[a-z0-9_-]{1,32}``. One is a caller's
-choice, the command id below the caller's own ``res/{app}/``: ``[A-Za-z0-9_-]{1,64}``. Nothing personal stands in a topic.
+choice, the command id below the caller's own ``res/{app}/``: ``[A-Za-z0-9_-]{1,64}``. Nothing personal stands in a
+topic.
 """
 
 import enum
@@ -89,7 +90,7 @@ class Topics:
         """Return ``…/replay/{app}``."""
         return f"{self.prefix}/replay/{_level(app, 'app')}"
 
-    def parse(self, topic: str) -> Topic | None:
+    def parse(self, topic: str) -> Topic | None:  # noqa: PLR0911  # one return for each form
         """Take *topic* apart; ``None`` when it is none of this site's."""
         if not topic.startswith(self.prefix + "/"):
             return None
@@ -119,11 +120,18 @@ class Topics:
         """Tell whether *topic* may be answered on for *app*: strictly below its own ``res/{app}/``, no wildcards."""
         prefix = self.results_of(app)
         rest = topic.removeprefix(prefix)
-        return topic.startswith(prefix) and len(topic) <= 256 and all(_COMMAND_ID.fullmatch(level) is not None for level in rest.split("/"))
+        return (
+            topic.startswith(prefix)
+            and len(topic) <= 256
+            and all(_COMMAND_ID.fullmatch(level) is not None for level in rest.split("/"))
+        )
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Tell whether *topic* is matched by the filter *pattern* (MQTT 5, clause 4.7; ``$`` topics need a literal start)."""
+    """Tell whether *topic* is matched by the filter *pattern* (MQTT 5, clause 4.7).
+
+    A topic that begins with ``$`` is matched by a literal first level only.
+    """
     if topic.startswith("$") and pattern[:1] in "+#":
         return False
     wanted = pattern.split("/")

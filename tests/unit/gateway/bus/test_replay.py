@@ -2,6 +2,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 import pytest
 
@@ -45,7 +46,7 @@ class Bench:
         self.journal.tell(events)
         self.more = more
 
-    async def __aenter__(self) -> "Bench":
+    async def __aenter__(self) -> Self:
         async def ignore(_: Delivery) -> None:
             return
 
@@ -130,7 +131,9 @@ async def test_one_at_a_time_for_an_application() -> None:
         (ReplayRequest(from_seq=1), Principal(PrincipalKind.OPERATOR, "anna", (Right("*"),))),
     ],
 )
-async def test_what_cannot_be_replayed_is_refused_before_it_begins(request_: ReplayRequest, principal: Principal) -> None:
+async def test_what_cannot_be_replayed_is_refused_before_it_begins(
+    request_: ReplayRequest, principal: Principal
+) -> None:
     async with Bench(5) as bench:
         context = Context(principal=principal)
         with pytest.raises(InvalidInputError):
