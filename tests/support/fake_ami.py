@@ -11,7 +11,7 @@ Answer = Callable[[dict[str, str]], bytes | None]
 class FakeAmi:
     """Answers each action by ``answers[action]``, or with Success. ``None`` is no answer at all."""
 
-    def __init__(self, secret: str = "secret") -> None:
+    def __init__(self) -> None:
         self.actions: list[dict[str, str]] = []
         self.raw: list[bytes] = []
         self.answers: dict[str, Answer] = {}
@@ -20,7 +20,7 @@ class FakeAmi:
         self.sessions = 0
         self.reading = asyncio.Event()
         self.reading.set()
-        self.secret = secret
+        self.secret = "secret"
         self.writers: list[asyncio.StreamWriter] = []
         self.port = 0
 

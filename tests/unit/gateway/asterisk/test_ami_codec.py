@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def read(data: bytes, codec: AmiCodec | None = None) -> list[AmiMessage]:
 
 def chunked(data: bytes, cuts: list[int], codec: AmiCodec) -> list[AmiMessage]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [message for a, b in zip(edges, edges[1:], strict=False) for message in codec.feed(data[a:b])]
+    return [message for a, b in pairwise(edges) for message in codec.feed(data[a:b])]
 
 
 def test_a_recorded_call_is_read_whole():
@@ -111,8 +112,7 @@ def test_bytes_that_are_not_utf8_are_replaced_and_kept_raw():
 
 def test_repeated_headers_are_kept_and_the_first_wins():
     (message,) = read(
-        GREETING
-        + b"Event: X\r\nUniqueid: 1\r\nChanVariable: TL_CALL=a=b\r\nChanVariable: TL_LINE=\r\n"
+        GREETING + b"Event: X\r\nUniqueid: 1\r\nChanVariable: TL_CALL=a=b\r\nChanVariable: TL_LINE=\r\n"
         b"no header\r\nUniqueid: forged\r\n\r\n"
     )
     assert message.get("Uniqueid") == "1"

@@ -13,7 +13,10 @@ from gateway.asterisk.options import FastAgiOptions
 from gateway.core.clock import SystemClock
 from tests.support.wait import until
 
-REQUEST = "agi_network: yes\nagi_network_script: /{script}\nagi_uniqueid: 17.1\nagi_calleridname: 单雄信\nagi_arg_1: line-1\n\n"
+REQUEST = (
+    "agi_network: yes\nagi_network_script: /{script}\nagi_uniqueid: 17.1\n"
+    "agi_calleridname: 单雄信\nagi_arg_1: line-1\n\n"
+)
 
 
 class Reporter:

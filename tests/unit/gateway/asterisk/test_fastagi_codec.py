@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_recorded_dialogue():
 def test_chunks_do_not_matter(cuts):
     codec = AgiCodec()
     edges = [0, *sorted(cuts), len(DIALOGUE)]
-    pieces = [item for a, b in zip(edges, edges[1:], strict=False) for item in codec.feed(DIALOGUE[a:b])]
+    pieces = [item for a, b in pairwise(edges) for item in codec.feed(DIALOGUE[a:b])]
     assert pieces == AgiCodec().feed(DIALOGUE)
 
 
