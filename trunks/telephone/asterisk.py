@@ -20,7 +20,7 @@ from gateway.asterisk.errors import AmiDeadlineError, AmiLostError, AmiRefusedEr
 from gateway.core.clock import Clock
 from gateway.core.supervisor import Reporter
 from trunks.telephone.book import CallBook
-from trunks.telephone.calls import CHANNEL_PREFIX, Call, Gone, HungUp, Joined, Started
+from trunks.telephone.calls import CHANNEL_PREFIX, Call, Gone, HungUp, Joined, Started, calls_in
 from trunks.telephone.errors import (
     CallUnknownError,
     DialFailedError,
@@ -111,15 +111,22 @@ class AsteriskDriver:
         )
         outcome.add_done_callback(lambda done: self._placed(call, done))
 
-    async def ring(self, channel: str, text: str, *, ring_s: float) -> bool:
-        """Ring *channel* (``PJSIP/101``), showing *text*; tell whether it was answered. Raises as :meth:`originate`."""
+    async def ring(self, channel: str, text: str, *, ring_s: float, call: Call | None = None) -> bool:
+        """Ring *channel* (``PJSIP/101``), showing *text*; tell whether it was answered. Raises as :meth:`originate`.
+
+        A channel on the trunk belongs to a *call*.
+        """
+        headers = {} if call is None else {"ChannelId": call.linkedid}
         outcome = await self._originate(
             Channel=channel,
             Context="tl-ring",
             Exten="s",
             Timeout=str(int(ring_s * 1000)),
             CallerID=f'"{_display(text)}" <0>',
+            **headers,
         )
+        if call is not None:
+            outcome.add_done_callback(lambda done: self._placed(call, done))
         try:
             async with self._clock.timeout(ring_s + _DEADLINE_S):
                 return (await outcome).get("Response") == "Success"
@@ -225,7 +232,7 @@ class AsteriskDriver:
                 uniqueid=call.linkedid,
                 linkedid=call.linkedid,
                 cause=_REASONS.get(reason),
-                cause_text="the position's phone did not answer",
+                cause_text="not answered",
             )
         )
 
@@ -246,7 +253,7 @@ class AsteriskDriver:
 
     async def _adopt(self, channel: AmiMessage) -> None:
         uniqueid, linkedid = channel.get("Uniqueid"), channel.get("Linkedid")
-        outgoing = uniqueid != linkedid
+        outgoing = not calls_in(uniqueid, linkedid)
         try:
             answer = await self._ami.action(
                 "Getvar", deadline_s=_DEADLINE_S, Channel=channel.get("Channel"), Variable="TL_LINE"

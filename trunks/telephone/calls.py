@@ -26,6 +26,11 @@ CHANNEL_PREFIX = "tl-"
 RingReason = Literal["line", "hunted", "overflow", "remote", "fallback"]
 
 
+def calls_in(uniqueid: str, linkedid: str) -> bool:
+    """Tell whether a leg on the trunk is somebody calling in: the first of its Linkedid, and not originated here."""
+    return uniqueid == linkedid and not uniqueid.startswith(CHANNEL_PREFIX)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Something seen of a call at time ``at``. ``uniqueid`` is the leg that it befell."""

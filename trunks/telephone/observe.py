@@ -21,6 +21,7 @@ from trunks.telephone.calls import (
     Observation,
     Ringing,
     Started,
+    calls_in,
 )
 from trunks.telephone.options import UNASSIGNED_LINE
 
@@ -67,16 +68,15 @@ class AmiObserver:
         return []
 
     def _new_channel(self, message: AmiMessage, at: datetime) -> list[Observation]:
-        if endpoint_of(message.get("Channel")) != self._board.trunk or message.get("Uniqueid") != message.get(
-            "Linkedid"
-        ):
+        uniqueid, linkedid = message.get("Uniqueid"), message.get("Linkedid")
+        if endpoint_of(message.get("Channel")) != self._board.trunk or not calls_in(uniqueid, linkedid):
             return []
         called = message.get("Exten")
         return [
             Started(
                 at=at,
-                uniqueid=message.get("Uniqueid"),
-                linkedid=message.get("Linkedid"),
+                uniqueid=uniqueid,
+                linkedid=linkedid,
                 direction="in",
                 caller=message.get("CallerIDNum"),
                 called=called,
@@ -87,7 +87,7 @@ class AmiObserver:
     def _dial_begin(self, message: AmiMessage, at: datetime) -> list[Observation]:
         board, linkedid = self._board, message.get("DestLinkedid")
         dialled, dialling = endpoint_of(message.get("DestChannel")), endpoint_of(message.get("Channel"))
-        if dialled == board.trunk and message.get("DestUniqueid") != linkedid:
+        if dialled == board.trunk and not calls_in(message.get("DestUniqueid"), linkedid):
             variables = {**message.variables("ChanVariable"), **message.variables("DestChanVariable")}
             return [
                 Started(
@@ -165,7 +165,7 @@ class CelObserver:
         return []
 
     def _started(self, record: CelRecord) -> Started:
-        if record.uniqueid == record.linkedid:
+        if calls_in(record.uniqueid, record.linkedid):
             return Started(
                 at=record.time,
                 uniqueid=record.uniqueid,

@@ -1,13 +1,14 @@
 """What may be done at the switchboard: dial, hang up, ring somebody."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from gateway.core.clock import Clock
 from gateway.core.errors import TrunklineError
 from gateway.core.ids import new_id
+from gateway.principals.model import SYSTEM
 from trunks.telephone.book import CallBook
 from trunks.telephone.calls import CHANNEL_PREFIX, Call, HungUp, Started
 from trunks.telephone.dialling import DiallingRules
@@ -21,9 +22,12 @@ from trunks.telephone.errors import (
     SwitchboardUnavailableError,
 )
 from trunks.telephone.lines import Lines
+from trunks.telephone.options import UNASSIGNED_LINE
 from trunks.telephone.phones import FREE, Phones
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _COMMIT_WAIT_S = 2.0
 _RING_S = 30.0
@@ -36,7 +40,9 @@ class Exchange(Protocol):
     def available(self) -> bool: ...  # noqa: D102
     async def originate(self, call: Call, phone: str, digits: str, line: str) -> None: ...  # noqa: D102
     async def hang_up(self, call: Call) -> None: ...  # noqa: D102
-    async def ring(self, channel: str, text: str, *, ring_s: float) -> bool: ...  # noqa: D102
+    async def ring(  # noqa: D102
+        self, channel: str, text: str, *, ring_s: float, call: Call | None = None
+    ) -> bool: ...
 
 
 class TelephoneService:
@@ -88,7 +94,7 @@ class TelephoneService:
         except BaseException:
             self._release(call_id)
             raise
-        call = self._book.observe(
+        call = self._begin(
             Started(
                 at=self._clock.wall(),
                 uniqueid="",
@@ -102,16 +108,8 @@ class TelephoneService:
                 incident=incident,
             )
         )
-        if call is None:
-            raise RuntimeError("a start was not taken")
         await self._written_down()
-        try:
-            await self._exchange.originate(call, phone, dialled.digits, taken)
-        except DialUnknownError:
-            raise  # it may live: AMI, CEL or the next look at the channels will tell
-        except TrunklineError as error:
-            self._not_placed(call, error)
-            raise
+        await self._place(call, self._exchange.originate(call, phone, dialled.digits, taken))
         return call
 
     async def hang_up(self, call_id: str, *, begin: Callable[[], Awaitable[None]]) -> Call:
@@ -133,7 +131,24 @@ class TelephoneService:
         if number in self._phones:
             return await self._exchange.ring(f"PJSIP/{number}", text, ring_s=ring_s)
         digits = self._rules.rewrite(number).digits
-        return await self._exchange.ring(f"PJSIP/{digits}@{self._trunk}", text, ring_s=ring_s)
+        if not self._exchange.available:
+            raise SwitchboardUnavailableError(reason="there is no session")
+        call_id = new_id()
+        leg = CHANNEL_PREFIX + call_id
+        call = self._begin(
+            Started(
+                at=self._clock.wall(),
+                uniqueid=leg,
+                linkedid=leg,
+                direction="out",
+                called=digits,
+                line=self._lines.seize(call_id) or UNASSIGNED_LINE,
+                call_id=call_id,
+                dialled_by=str(SYSTEM),
+            )
+        )
+        channel = f"PJSIP/{digits}@{self._trunk}"
+        return await self._place(call, self._exchange.ring(channel, text, ring_s=ring_s, call=call))
 
     def calls(self) -> list[Call]:
         """Return the calls that are up."""
@@ -173,7 +188,18 @@ class TelephoneService:
         except TimeoutError:
             log.warning("a call is placed before it is written down")
 
-    def _not_placed(self, call: Call, error: TrunklineError) -> None:
-        linkedid = call.linkedid
-        at = self._clock.wall()
-        self._book.observe(HungUp(at=at, uniqueid=linkedid, linkedid=linkedid, cause=None, cause_text=error.code))
+    def _begin(self, started: Started) -> Call:
+        call = self._book.observe(started)
+        if call is None:
+            raise RuntimeError("a start was not taken")
+        return call
+
+    async def _place(self, call: Call, placing: Awaitable[T]) -> T:
+        try:
+            return await placing
+        except DialUnknownError:
+            raise  # it may live: AMI, CEL or the next look at the channels will tell
+        except TrunklineError as error:
+            leg, at = call.linkedid, self._clock.wall()
+            self._book.observe(HungUp(at=at, uniqueid=leg, linkedid=leg, cause=None, cause_text=error.code))
+            raise

@@ -8,7 +8,7 @@ import pytest
 from gateway.app.stand.sipp import callers, network
 from gateway.core.errors import TrunklineError
 from tests.support.asterisk import NUMBERS, AsteriskStand
-from tests.support.switchboard import switchboard
+from tests.support.switchboard import LINES, switchboard
 from tests.support.wait import until
 from trunks.telephone.events import LineShown
 
@@ -189,3 +189,55 @@ async def test_a_live_call_is_kept_over_a_restart_of_the_gateway(stand: Asterisk
             await phone.wait_for("CALL_CLOSED")
             await gateway.told("call_ended")
             check_each_call_once(await gateway.events())
+
+
+async def test_dialled_by_hand_at_the_phone_is_a_call_too(stand: AsteriskStand) -> None:
+    async with AsyncExitStack() as stack:
+        far = network(stand.folder / "network", stand.plan.trunk.port, stand.tone(440))
+        await far.start()
+        stack.push_async_callback(far.stop)
+        phone = await stack.enter_async_context(stand.phone("101"))
+        gateway = await stack.enter_async_context(switchboard(stand))
+        await gateway.ready()
+        await phone.dial("82345678")
+        (answered,) = await gateway.told("call_answered")
+        assert (answered["data"]["direction"], answered["data"]["called"]) == ("out", "82345678")
+        assert answered["data"]["phone"] == "101"
+        await phone.hang_up()
+        await gateway.told("call_ended")
+        check_each_call_once(await gateway.events())
+
+
+async def test_somebody_is_rung_inside_and_outside(stand: AsteriskStand) -> None:
+    async with AsyncExitStack() as stack:
+        far = network(stand.folder / "network", stand.plan.trunk.port, stand.tone(440))
+        await far.start()
+        stack.push_async_callback(far.stop)
+        await stack.enter_async_context(stand.phone("101", answer="auto"))
+        gateway = await stack.enter_async_context(switchboard(stand))
+        await gateway.ready()
+        service = gateway.telephone.service
+        assert await service.ring("101", '火警 "未确认" 🚒', ring_s=10)
+        assert await service.ring("13800138000", "火警", ring_s=10)
+        assert not await service.ring("102", "nobody is there", ring_s=5)
+        (ended,) = await gateway.told("call_ended", deadline_s=20)
+        assert (ended["data"]["direction"], ended["data"]["answered"]) == ("out", True)
+        check_each_call_once(await gateway.events())
+
+
+async def test_more_callers_than_lines_hear_the_busy_tone_and_are_told_too(stand: AsteriskStand) -> None:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(stand.phone("101"))
+        gateway = await stack.enter_async_context(switchboard(stand, lines=LINES[:2]))
+        await gateway.ready()
+        child = callers(stand.caller(calls=3, at_once=3, talk_ms=100))
+        await child.start()
+        stack.push_async_callback(child.stop)
+        ringing = await gateway.told("call_ringing", 2)
+        assert sorted((event["data"]["line"], event["data"]["reason"]) for event in ringing) == [
+            ("line-1", "line"),
+            ("line-2", "hunted"),
+        ]
+        (busy,) = await gateway.told("call_ended")
+        assert (busy["data"]["line"], busy["data"]["cause"]) == ("line-unassigned", 17)
+        await child.stop()
