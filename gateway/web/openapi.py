@@ -83,7 +83,7 @@ def _config(cookie_name: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Trunkline",
         version="1.0.0",  # of the interface, as in /api/v1
-        description="Errors are RFC 9457 problem details with a stable `code`. The events are in the AsyncAPI document.",
+        description="Errors are RFC 9457 problem details with a stable `code`. Events: the AsyncAPI document.",
         components=Components(security_schemes={**schemes}),
         security=[{name: []} for name in schemes],
         use_handler_docstrings=True,

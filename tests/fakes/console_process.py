@@ -18,7 +18,6 @@ from gateway.core.text import Text
 from gateway.web.options import WebOptions
 from tests.fakes.web import Console, console
 
-
 DEMONSTRATION = Page(
     "demonstration",
     Text("Demonstration", "演示"),
@@ -33,7 +32,9 @@ def obey(running: Console, order: dict[str, Any]) -> None:
             made = msgspec.defstruct("State", [(key, Any) for key in state], bases=(Message,), frozen=True)
             running.board.put(domain, resource, made(**state))
         case {"tell": event_type, "resource": resource, "data": data}:
-            kind = type("Told", (Event,), {"TYPE": event_type, "__annotations__": dict.fromkeys(data, Any)}, frozen=True)
+            kind = type(
+                "Told", (Event,), {"TYPE": event_type, "__annotations__": dict.fromkeys(data, Any)}, frozen=True
+            )
             running.journal.tell(kind(**data), resource)
         case {"health": name, "state": state, "reason": reason}:
             running.healths[:] = [each for each in running.healths if each.name != name]

@@ -16,10 +16,16 @@ from playwright.async_api import Page, async_playwright, expect
 
 pytestmark = pytest.mark.integration
 
-CHROMIUM = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+CHROMIUM = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PASSWORD = "正确的口令 🚒"
 ALARM = {
     "id": "a1",
@@ -79,9 +85,7 @@ async def page(tmp_path):
         page = await context.new_page()
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "console", lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None
-        )
+        page.on("console", lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None)
         yield page
         await page.screenshot(path=tmp_path / "last.png")
         assert not problems

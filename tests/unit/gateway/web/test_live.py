@@ -111,21 +111,23 @@ async def test_every_event_once_and_in_order_across_cuts_and_overflows(before, b
     reader = Reader(hub, after=0)
     reader.connect()
     unannounced = []
-    for action, count in actions:
+
+    async def act(action, count):
         if action in ("tell", "write"):
-            for _ in range(count):
-                unannounced.append(journal.write(CallStarted(number=journal.last_seq)))
+            unannounced.extend(journal.write(CallStarted(number=number)) for number in range(count))
         if action in ("tell", "announce"):
-            for stored in unannounced:
-                journal.announce(stored)
-            unannounced.clear()
-        if action == "show":
+            while unannounced:
+                journal.announce(unannounced.pop(0))
+        elif action == "show":
             board.put("tel", "line-1", LineState(state=str(count)))
-        if action == "read" and not await reader.read(count):
-            reader.connect()
-        if action == "cut":
+        elif action == "cut":
             await reader.disconnect()
             reader.connect()
+        elif action == "read" and not await reader.read(count):
+            reader.connect()
+
+    for action, count in actions:
+        await act(action, count)
     for stored in unannounced:
         journal.announce(stored)
     while not await reader.read():
@@ -257,9 +259,8 @@ async def test_heartbeats_tell_how_far_the_journal_is():
         beats = []
 
         async def follow():
-            async for frame in frames:
-                if b"event: heartbeat" in frame:
-                    beats.append((clock.monotonic(), json.loads(frame.decode().split("data: ")[1])))
+            timed = [(clock.monotonic(), frame) async for frame in frames if b"event: heartbeat" in frame]
+            beats.extend((at, json.loads(frame.decode().split("data: ")[1])) for at, frame in timed)
 
         task = asyncio.create_task(follow())
         for _ in range(3):
@@ -285,8 +286,7 @@ async def test_a_session_that_ends_ends_its_stream():
         seen = []
 
         async def follow():
-            async for frame in hub.frames(subscription, still_welcome=still_welcome):
-                seen.append(frame)
+            seen.extend([frame async for frame in hub.frames(subscription, still_welcome=still_welcome)])
 
         task = asyncio.create_task(follow())
         await clock.advance(RECHECK_S + 1)
@@ -299,8 +299,7 @@ async def test_a_session_that_ends_ends_its_stream():
 
 async def test_streams_are_limited():
     hub = hub_of(FakeJournal(), stream_max=1)
-    with hub.subscribe(ALL):
-        with pytest.raises(StreamLimitError):
-            hub.subscribe(ALL).__enter__()
+    with hub.subscribe(ALL), pytest.raises(StreamLimitError):
+        hub.subscribe(ALL).__enter__()
     with hub.subscribe(ALL):
         assert hub.streams == 1

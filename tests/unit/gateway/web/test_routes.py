@@ -17,7 +17,7 @@ from gateway.web.command_routes import wait_of
 from gateway.web.openapi import document
 from gateway.web.options import WebOptions
 from gateway.web.problems import language_of
-from tests.fakes.web import AdapterChanged, CallStarted, LineState, console
+from tests.fakes.web import AdapterChanged, CallStarted, FakeAnswer, LineState, console
 
 WALL = {"authorization": "Bearer wall:s3cret"}
 
@@ -36,10 +36,7 @@ async def broken() -> None:
 
 @get("/api/v1/defect")
 async def defect() -> None:
-    try:
-        raise ValueError("postgresql://user:password@host")
-    except ValueError as error:
-        raise InternalError(what="test") from error
+    raise InternalError(what="test") from ValueError("postgresql://user:password@host")
 
 
 @post("/api/v1/upload", request_max_body_size=4 << 20)
@@ -62,10 +59,12 @@ async def features(short_path):
     ]
     routes = [a_features_handler, broken, defect, upload]
     options = WebOptions(port=0, stop_s=1.0, heartbeat_s=0.2, max_body_bytes=2000, allowed_hosts=("console.example",))
-    async with console(short_path, options, pages=pages, routes=routes) as running:
-        async with httpx.AsyncClient(base_url=running.url, headers=WALL) as client:
-            client.running = running
-            yield client
+    async with (
+        console(short_path, options, pages=pages, routes=routes) as running,
+        httpx.AsyncClient(base_url=running.url, headers=WALL) as client,
+    ):
+        client.running = running
+        yield client
 
 
 async def test_features_handlers_know_who_asks_and_their_errors_are_problems(features):
@@ -171,6 +170,15 @@ async def test_a_command_is_taken_once_and_can_be_looked_up(signed_in, served):
     answer = await signed_in.get("/api/v1/commands/abc-1", headers={"prefer": "wait=3"})
     assert (answer.status_code, answer.json()["result"]) == (200, {"call": "c-1"})
     assert (await signed_in.get("/api/v1/commands/other")).json()["code"] == "not_found"
+
+
+async def test_why_a_command_failed_is_told_in_the_readers_language(signed_in, served):
+    error = {"code": "x", "title": "Busy.", "detail": "Wait.", "retryable": True, "cause": None}
+    both = error | {"title_zh": "占线。", "detail_zh": "请稍候。"}
+    served.dispatcher.answers["a"] = FakeAnswer("a", "tel.dial", "failed", error=both)
+    assert (await signed_in.get("/api/v1/commands/a")).json()["error"] == error
+    answer = await signed_in.get("/api/v1/commands/a", headers={"accept-language": "zh"})
+    assert answer.json()["error"] == error | {"title": "占线。", "detail": "请稍候。"}
 
 
 async def test_a_missing_key_is_made_up_and_returned(signed_in):
@@ -296,9 +304,7 @@ def test_openapi_is_the_same_bytes_each_time():
     from gateway.web.auth import PRINCIPAL
     from tests.fakes.web import DIAL
 
-    made = [
-        document([a_features_handler, upload], {"principal": PRINCIPAL}, [DIAL], cookie_name="c") for _ in range(2)
-    ]
+    made = [document([a_features_handler, upload], {"principal": PRINCIPAL}, [DIAL], cookie_name="c") for _ in range(2)]
     assert made[0] == made[1]
 
 
