@@ -1,7 +1,7 @@
 """The command line's way to the running daemon: HTTP over its local socket."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -144,18 +144,43 @@ class LocalClient:
         raise DaemonRefusedError(problem, answer.status_code)
 
 
-def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """Yield the data of each unnamed event of a stream of server-sent events; the named ones are for the page."""
-    name, data = "", []
-    for line in lines:
+class _SseReader:
+    """Puts the lines of a stream of server-sent events together; named events are for the page and left out."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._data: list[str] = []
+
+    def feed(self, line: str) -> dict[str, Any] | None:
+        """Take a line; return the event that it ends, if any."""
         if line.startswith("event:"):
-            name = line[6:].strip()
+            self._name = line[6:].strip()
         elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
+            self._data.append(line[5:].removeprefix(" "))
         elif not line:
+            name, data = self._name, self._data
+            self._name, self._data = "", []
             if data and not name:
-                yield json.loads("\n".join(data))
-            name, data = "", []
+                event: dict[str, Any] = json.loads("\n".join(data))
+                return event
+        return None
+
+
+def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    reader = _SseReader()
+    for line in lines:
+        event = reader.feed(line)
+        if event is not None:
+            yield event
+
+
+async def server_sent_events(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
+    """Yield the events of a stream of ``/api/v1/events``."""
+    reader = _SseReader()
+    async for line in lines:
+        event = reader.feed(line)
+        if event is not None:
+            yield event
 
 
 def _json_lines(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ import json
 
 import click
 
-from gateway.app.cli import language, main
+from gateway.app.cli import config_file, language, main
 from gateway.app.show import status_lines
 from gateway.app.verbs.common import daemon, place
 
@@ -94,7 +94,7 @@ def prepare(context: click.Context, what: str) -> None:
 @click.pass_context
 def demo(context: click.Context, *, once: bool) -> None:
     """Run everything on this machine: broker, Asterisk, gateway, and a demonstration call (what `make run` does)."""
-    from gateway.app.trial import run_demo
+    from gateway.app.stand.demo import run_demo
 
     here = place(context)
-    raise SystemExit(asyncio.run(run_demo(here.settings, here.paths, once=once)))
+    raise SystemExit(asyncio.run(run_demo(config_file(context), here.paths.root, once=once)))
