@@ -76,6 +76,7 @@ class Exchange:
         self.effects: Counter[str] = Counter()
         self.began: asyncio.Event = asyncio.Event()
         self.go: asyncio.Event = asyncio.Event()
+        self.pause = lambda: asyncio.sleep(0)
 
     async def dial(self, body: Dial, context) -> Dialled:
         if body.how == "refused":
@@ -89,7 +90,7 @@ class Exchange:
         await context.begin_side_effect()
         self.effects[f"{context.principal.name}/{context.command_id}"] += 1
         self.began.set()
-        await asyncio.sleep(0)
+        await self.pause()
         if body.how == "slow":
             await self.clock.sleep(3600)
         if body.how == "wait":
