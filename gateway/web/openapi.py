@@ -10,6 +10,7 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.router import Router
 
 from gateway.commands.spec import CommandSpec
 
@@ -18,7 +19,7 @@ _MARK = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def document(
-    routes: Iterable[HTTPRouteHandler],
+    routes: Iterable[HTTPRouteHandler | Router],
     dependencies: Mapping[str, Provide],
     commands: Iterable[CommandSpec[Any, Any]],
     *,

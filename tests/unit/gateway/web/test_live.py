@@ -101,6 +101,21 @@ ACTIONS = st.lists(
 )
 
 
+async def act(action, count, journal, board, reader, unannounced):
+    if action in ("tell", "write"):
+        unannounced.extend(journal.write(CallStarted(number=number)) for number in range(count))
+    if action in ("tell", "announce"):
+        while unannounced:
+            journal.announce(unannounced.pop(0))
+    elif action == "show":
+        board.put("tel", "line-1", LineState(state=str(count)))
+    elif action == "cut":
+        await reader.disconnect()
+        reader.connect()
+    elif action == "read" and not await reader.read(count):
+        reader.connect()
+
+
 @settings(max_examples=150, deadline=None)
 @given(before=st.integers(0, 12), buffer=st.integers(1, 6), actions=ACTIONS)
 async def test_every_event_once_and_in_order_across_cuts_and_overflows(before, buffer, actions):
@@ -111,23 +126,8 @@ async def test_every_event_once_and_in_order_across_cuts_and_overflows(before, b
     reader = Reader(hub, after=0)
     reader.connect()
     unannounced = []
-
-    async def act(action, count):
-        if action in ("tell", "write"):
-            unannounced.extend(journal.write(CallStarted(number=number)) for number in range(count))
-        if action in ("tell", "announce"):
-            while unannounced:
-                journal.announce(unannounced.pop(0))
-        elif action == "show":
-            board.put("tel", "line-1", LineState(state=str(count)))
-        elif action == "cut":
-            await reader.disconnect()
-            reader.connect()
-        elif action == "read" and not await reader.read(count):
-            reader.connect()
-
     for action, count in actions:
-        await act(action, count)
+        await act(action, count, journal, board, reader, unannounced)
     for stored in unannounced:
         journal.announce(stored)
     while not await reader.read():
