@@ -159,6 +159,7 @@ class SqliteDatabase:
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(self._path)),
             connect_args={"timeout": _BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False},
+            hide_parameters=True,  # they may hold personal data
             **how,
         )
         event.listen(engine, "connect", setup)

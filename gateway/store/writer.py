@@ -97,6 +97,7 @@ class Writer:
         self._order = Order(0)
         self._groups = 0
         self._last_marker = ""
+        self._busy_since: float | None = None
         self._running: Group | None = None
         self._doubt: Group | None = None
         self._alone = 0
@@ -117,6 +118,9 @@ class Writer:
     @property
     def trouble(self) -> str:
         """Why nothing can be written at present; empty when all is well."""
+        since = self._busy_since
+        if since is not None and time.monotonic() - since > self._options.statement_timeout_s:
+            return "the disk or the database does not answer"
         return self._trouble
 
     @property
@@ -219,6 +223,7 @@ class Writer:
                     self._jobs.wait_for_stop(_BACKOFF.delay_s(failures))
                     continue
             failures = 0
+            self._busy_since = None
             if self._jobs.wait(_IDLE_LOOK_S):
                 self._run_group()
             elif self._jobs.stopping:
@@ -240,7 +245,7 @@ class Writer:
             shed=self._look_at_the_disk(),
         )
         self._running = group
-        started = time.monotonic()
+        started = self._busy_since = time.monotonic()
         try:
             self._fill(group, connection, started)
         except GroupBrokenError as broken:
@@ -288,7 +293,6 @@ class Writer:
 
     def _roll_back(self, group: Group, connection: sa.Connection, cause: BaseException | None) -> None:
         """The group was surely not committed: give its units back to the queue, or fail the one that is at fault."""
-        self._running = None
         jobs = [outcome.job for outcome in group.outcomes]
         database_error = cause if isinstance(cause, exc.SQLAlchemyError) else None
         lost = connection.invalidated or (
@@ -314,6 +318,7 @@ class Writer:
         else:
             for job in jobs:
                 self._fail(job, self._error_of(cause))
+        self._running = None
 
     def _run_again(self, jobs: list[Job], error: Exception, *, lost: bool) -> None:
         """Put units back to the front, each to run alone; give up one that breaks the connection again and again."""
