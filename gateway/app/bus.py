@@ -124,7 +124,7 @@ async def build_bus(  # one name for each part that is joined here
     options = settings.of(BusOptions)
     topics = Topics(options.site)
     on_alarm = alarm_of(alarms)
-    login, port = await asyncio.to_thread(_door, options, paths)
+    login, port = await asyncio.to_thread(bus_door, options, paths)
     sensitive = sensitive_names(contract().events)
     intake = CommandIntake(dispatcher, applications, refusals, topics, clock, on_alarm=on_alarm)
     retained = RetainedState(
@@ -154,7 +154,7 @@ async def build_bus(  # one name for each part that is joined here
     return BusParts(session, retained, intake, replay, (session, relay, intake, *keepers))
 
 
-def _door(options: BusOptions, paths: StatePaths) -> tuple[Login, MqttPort]:
+def bus_door(options: BusOptions, paths: StatePaths) -> tuple[Login, MqttPort]:
     """Return how to introduce oneself, and where; blocking."""
     port = MqttPort(endpoint_of(options, broker_paths(paths).socket), options)
     if options.broker == "private":

@@ -46,6 +46,6 @@ async def run_daemon(settings: Settings, paths: StatePaths) -> int:
 def stuck_loops(house: House) -> list[str]:
     """Return which loops beside the event loop no longer turn."""
     stuck = []
-    if house.store.writer_silent_s > _LONGEST_COMMIT_S:
+    if house.store.writer_busy_s > _LONGEST_COMMIT_S:
         stuck.append("store-writer")
     return stuck

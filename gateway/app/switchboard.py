@@ -68,8 +68,7 @@ async def build_switchboard(
         phones=frozenset(phones.numbers()),
         line_of_number=lines.line_of_number,
     )
-    ami_options = await asyncio.to_thread(_ami_options, settings, paths)
-    ami = AmiClient(ami_options, clock)
+    ami = AmiClient(await asyncio.to_thread(ami_options, settings, paths), clock)
     cel_options = settings.of(CelOptions)
     cel_path = Path(cel_options.path) if cel_options.path else cel_file_below(paths.asterisk / "state")
     cel = CelFollower(
@@ -97,7 +96,8 @@ async def build_switchboard(
     return SwitchboardParts(service, book, phones, ami, fastagi, (book, fastagi, cel, ami, driver, snapshot))
 
 
-def _ami_options(settings: Settings, paths: StatePaths) -> AmiOptions:
+def ami_options(settings: Settings, paths: StatePaths) -> AmiOptions:
+    """Return how to log in at Asterisk; blocking: makes the secret of the generated one if need be."""
     options = settings.of(AmiOptions)
     if options.secret.file or options.secret.credential:
         return options

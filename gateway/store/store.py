@@ -121,6 +121,11 @@ class SqlStore:
         """What the writer has done since the start."""
         return self._writer.counters
 
+    @property
+    def writer_busy_s(self) -> float:
+        """How long the writer has been at its present group, seconds: a loop that turns keeps this small."""
+        return self._writer.busy_s
+
     def health(self) -> StoreHealth:
         """Tell how the store is."""
         return StoreHealth(

@@ -118,10 +118,15 @@ class Writer:
     @property
     def trouble(self) -> str:
         """Why nothing can be written at present; empty when all is well."""
-        since = self._busy_since
-        if since is not None and time.monotonic() - since > self._options.statement_timeout_s:
+        if self.busy_s > self._options.statement_timeout_s:
             return "the disk or the database does not answer"
         return self._trouble
+
+    @property
+    def busy_s(self) -> float:
+        """How long the group that is being written has taken so far, seconds; 0 when there is none."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     @property
     def shedding(self) -> bool:
