@@ -20,9 +20,9 @@ _DEADLINE_S = 30.0
 class PostgresCluster:
     """``initdb`` in a folder below /tmp; PostgreSQL refuses to run as root, so that root runs it as ``postgres``."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Path = Path("/tmp")) -> None:
         # Not below pytest's folder: that one is closed to other users, and its path is too long for a socket.
-        self.folder = Path(tempfile.mkdtemp(prefix="tl-pg-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="tl-pg-", dir=parent))
         self.password = secrets.token_urlsafe(16)
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
