@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from sqlalchemy import exc
 
 from gateway.core.board import Board
 from gateway.core.clock import Clock
@@ -147,17 +148,25 @@ class CallBook:
     async def run(self, reporter: Reporter) -> None:
         """Write changes down until cancelled; what the store refuses for now waits and is written later."""
         reporter.ready()
+        size = _BATCH
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                batch = [self._pending[index] for index in range(min(_BATCH, len(self._pending)))]
+                batch = [self._pending[index] for index in range(min(size, len(self._pending)))]
                 try:
                     await self._store.write(_writing(batch), name="calls")
+                    size = _BATCH
                 except StoreError as error:
                     reporter.degraded(f"{error.code}: {len(self._pending)} changes wait")
                     await self._clock.sleep(_RETRY_S)
                     continue
+                except (exc.SQLAlchemyError, ValueError, TypeError) as error:
+                    # One change cannot be written, whatever is done: found one by one, it must not hold up the others.
+                    if len(batch) > 1:
+                        size = 1
+                        continue
+                    log.exception("a change of a call cannot be written down", reason=type(error).__name__)
                 reporter.ready()
                 for change in batch:
                     self._pending.popleft()
