@@ -78,7 +78,7 @@ async def test_a_call_is_on_the_board_at_once_and_then_durable(house: House) -> 
     shown = house.board.get("tel", "line-1")
     assert shown is not None
     assert shown.state.state == "ringing"
-    assert shown.state.contact == WHO
+    assert (shown.state.party.number, shown.state.party.name) == ("13800138000", "单雄信")
     async with house.writing():
         await house.book.durable()
     assert house.told() == ["call_started"]
