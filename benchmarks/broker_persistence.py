@@ -66,7 +66,7 @@ async def delivered(port: MqttPort, login: Login, expected: int) -> int:
         last = time.monotonic()
 
     async with port.connect(login, handler):
-        while seen < expected and time.monotonic() - last < 1.0:
+        while seen < expected and time.monotonic() - last < 1.0:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return seen
 

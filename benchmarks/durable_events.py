@@ -155,9 +155,7 @@ class Gateway:
     """Store, session and relay, as the daemon has them."""
 
     def __init__(self, broker: RealBroker, folder: Path) -> None:
-        self.store = SqlStore(
-            StoreOptions(), folder=folder, site="duty", prepare=lambda connection: Base.metadata.create_all(connection)
-        )
+        self.store = SqlStore(StoreOptions(), folder=folder, site="duty", prepare=Base.metadata.create_all)
         self.broker = broker
         self.supervisor = Supervisor(SystemClock())
 
@@ -270,7 +268,9 @@ async def main() -> None:
     flood, plain = report["durable"], report["bare"]
     slow, slow_plain = report["durable_200"], report["bare_200"]
     print(f"payload {report['payload_bytes']} bytes, {arguments.events} events")
-    print(f"durable: {flood['per_s']:,.0f}/s; bare: {plain['per_s']:,.0f}/s; ratio {flood['per_s'] / plain['per_s']:.2f}")
+    print(
+        f"durable: {flood['per_s']:,.0f}/s; bare: {plain['per_s']:,.0f}/s; ratio {flood['per_s'] / plain['per_s']:.2f}"
+    )
     for label, one in (("durable at 200/s", slow), ("bare at 200/s", slow_plain)):
         print(f"{label}: p50 {one['p50_ms']:.2f} ms, p99 {one['p99_ms']:.2f} ms, max {one['max_ms']:.2f} ms")
     for one in (flood, plain, slow, slow_plain):

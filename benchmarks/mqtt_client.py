@@ -103,7 +103,12 @@ async def main() -> None:
         user, password = broker.login()
         tcp = MqttPort(Endpoint(host="127.0.0.1", port=broker.port), broker.options)
         unix = MqttPort(Endpoint(socket=broker.paths.socket), broker.options)
-        rates: dict[str, list[float]] = {"port, unix socket": [], "port, TCP": [], "aiomqtt, TCP": [], "paho thread, TCP": []}
+        rates: dict[str, list[float]] = {
+            "port, unix socket": [],
+            "port, TCP": [],
+            "aiomqtt, TCP": [],
+            "paho thread, TCP": [],
+        }
         for _ in range(3):
             for name, port in (("port, unix socket", unix), ("port, TCP", tcp)):
                 async with port.connect(Login("bench", user, password), ignore) as connection:
@@ -120,7 +125,8 @@ async def main() -> None:
             for name, answers in (("shared", one), ("of its own", two)):
                 delays = await answers_during_flood(one, answers)
                 p99 = delays[int(len(delays) * 0.99)]
-                print(f"answer during a flood, connection {name}: p50 {statistics.median(delays):.2f} ms, p99 {p99:.2f} ms")
+                p50 = statistics.median(delays)
+                print(f"answer during a flood, connection {name}: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
 
 
 if __name__ == "__main__":

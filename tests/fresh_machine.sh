@@ -34,8 +34,10 @@ if [ -n "$keep" ]; then
 else
     root=$(mktemp -d)
     # the mounts below go first: rm must never reach through them
-    trap 'umount -R -l "$root" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
+    trap 'umount -R "$root" && rm -rf --one-file-system "$root"' EXIT
 fi
+# a mount of its own, so that all that is mounted in it can be taken off at once
+mount --bind "$root" "$root"
 
 if [ ! -e "$root/etc/debian_version" ]; then
     mirror=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
@@ -101,9 +103,8 @@ while IFS= read -r -d '' pair; do
 done < <(env -0)
 [ ! -e "$root/etc/ssl/machine-ca.crt" ] || environment+=(PIP_CERT=/etc/ssl/machine-ca.crt)
 
-inside() {
-    env -i "${environment[@]}" chroot "$root" /bin/bash -c "cd $checkout && $1"
-}
+# what runs a line inside; the signals are as a terminal gives them, not as a shell's background does
+inside=(env -i --default-signal=INT "${environment[@]}" chroot "$root" /bin/bash -c)
 
 # Only what the target itself started may be asked for here: nothing else runs in this namespace but this script.
 left_over() {
@@ -118,7 +119,8 @@ left_over() {
 
 run_demonstration() {
     local log=$root/tmp/run.log pid end
-    inside "exec make run" >"$log" 2>&1 &
+    # a session of its own, as a terminal would be
+    setsid "${inside[@]}" "cd $checkout && exec make run" >"$log" 2>&1 &
     pid=$!
     end=$((SECONDS + ${FRESH_MACHINE_RUN_S:-900}))
     until grep -q 'tel\.call_started' "$log" && grep -q 'tel\.call_ended' "$log"; do
@@ -130,18 +132,9 @@ run_demonstration() {
         sleep 1
     done
     # as Ctrl-C in a terminal does: to make, and to the program under it
-    pkill_children "$pid" INT
+    kill -INT -- "-$pid"
     wait "$pid" || true
     cat "$log"
-}
-
-# the children of a process of this script, and itself, by their ids
-pkill_children() {
-    local pid=$1 child
-    for child in $(cat "/proc/$pid/task/$pid/children"); do
-        kill "-$2" "$child"
-    done
-    kill "-$2" "$pid" 2>/dev/null || true
 }
 
 for target in "${targets[@]}"; do
@@ -149,7 +142,7 @@ for target in "${targets[@]}"; do
     if [ "$target" = run ]; then
         run_demonstration
     else
-        inside "make $target"
+        "${inside[@]}" "cd $checkout && exec make $target"
     fi
     remains=$(left_over)
     if [ -n "$remains" ]; then

@@ -36,7 +36,12 @@ _environment = jinja2.Environment(
 
 def cel_file(plan: AsteriskPlan) -> Path:
     """Return where Asterisk appends the life of every channel, one CSV row of :data:`CEL_COLUMNS` for each event."""
-    return plan.folders.state / "log" / "cel-custom" / "trunkline.csv"
+    return cel_file_below(plan.folders.state)
+
+
+def cel_file_below(state: Path) -> Path:
+    """Return the same for an Asterisk whose state lies in the folder *state*."""
+    return state / "log" / "cel-custom" / "trunkline.csv"
 
 
 def render(plan: AsteriskPlan) -> dict[str, str]:

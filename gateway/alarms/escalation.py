@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SLEEP_S = 60.0
 STORE_RETRY_S = 2.0
+STORE_WAIT_S = 1.0
 IDS_TOLD = 20
 
 
@@ -45,7 +46,7 @@ class Escalation:
                 wait_s = self.tick()
                 if (ringing is None or ringing.done()) and self._to_ring():
                     ringing = tasks.create_task(self._ring(), name="alarms-ring")
-                if await self._service.flush() and self._service.started:
+                if await self._flushed() and self._service.started:
                     reporter.ready()
                 else:
                     wait_s = min(wait_s, STORE_RETRY_S)
@@ -58,11 +59,22 @@ class Escalation:
 
     async def _start(self) -> None:
         try:
-            await self._service.start()
+            async with self._clock.timeout(STORE_WAIT_S):
+                await self._service.start()
+        except TimeoutError:
+            log.warning("alarms of the time before cannot be read yet", error="timeout")
         except TrunklineError as error:
             if error.kind is not Kind.UNAVAILABLE:
                 raise
             log.warning("alarms of the time before cannot be read yet", error=error.code)
+
+    async def _flushed(self) -> bool:
+        # A store that waits for its database must not hold up the ladders; the write goes on by itself.
+        try:
+            async with self._clock.timeout(STORE_WAIT_S):
+                return await self._service.flush()
+        except TimeoutError:
+            return False
 
     def tick(self) -> float:
         """Do what is due now, except ringing; return after how many seconds to look again."""

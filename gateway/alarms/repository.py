@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.alarms.rules import Alarm, AlarmState
-from gateway.store.columns import UtcTime
+from gateway.store.types import UtcDateTime
 from gateway.store.unit import Base
 
 
@@ -28,23 +28,23 @@ class AlarmRow(Base):
     incident: Mapped[str | None] = mapped_column(sa.String(26))
     state: Mapped[str] = mapped_column(sa.String(16), index=True)
     count: Mapped[int] = mapped_column(sa.BigInteger)
-    raised_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
-    last_at: Mapped[datetime] = mapped_column(UtcTime)
-    cleared_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_by: Mapped[str | None] = mapped_column(sa.String(128))
     note: Mapped[str] = mapped_column(sa.Text)
-    waiting_since: Mapped[datetime | None] = mapped_column(UtcTime)
+    waiting_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     step: Mapped[int] = mapped_column(sa.Integer)
-    due_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ring_step: Mapped[int | None] = mapped_column(sa.Integer)
     rings: Mapped[int] = mapped_column(sa.Integer)
-    ring_due_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    shelved_until: Mapped[datetime | None] = mapped_column(UtcTime)
+    ring_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    shelved_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     shelved_by: Mapped[str | None] = mapped_column(sa.String(128))
     shelved_why: Mapped[str] = mapped_column(sa.Text)
     flapping: Mapped[bool] = mapped_column(sa.Boolean)
-    quiet_since: Mapped[datetime | None] = mapped_column(UtcTime)
+    quiet_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 _ALL = sa.select(*AlarmRow.__table__.columns)

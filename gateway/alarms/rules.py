@@ -127,7 +127,8 @@ def begin(condition: Condition, alarm: str, now: datetime, options: AlarmOptions
 def report(alarm: Alarm, condition: Condition, now: datetime, options: AlarmOptions) -> tuple[Alarm, bool]:
     """Return *alarm* after its condition was reported again, and whether it now asks for more than before."""
     asks = condition.needs_acknowledgement
-    worse = asks and (condition.severity > alarm.severity or alarm.state is AlarmState.SHOWN)
+    higher = condition.severity > alarm.severity
+    worse = (higher and (asks or alarm.waits)) or (asks and alarm.state is AlarmState.SHOWN)
     state = TRANSITIONS[alarm.state, Action.WORSEN if worse else Action.REPORT]
     again = replace(
         alarm,

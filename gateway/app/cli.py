@@ -90,3 +90,11 @@ def config_file(context: click.Context) -> Path | None:
 
     given: Path | None = context.find_root().ensure_object(dict).get("config")
     return given or default_config_file()
+
+
+def _load_verbs() -> None:
+    # They add themselves to `main`, so they can only be imported once it exists.
+    pass
+
+
+_load_verbs()

@@ -1,7 +1,7 @@
 """The command line's way to the running daemon: HTTP over its local socket."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +12,7 @@ from gateway.core.errors import DeadlineError, Kind, TrunklineError
 from gateway.core.text import Text
 
 _TIMEOUT_S = 10.0
+_IMPORT_S = 120.0
 
 
 class DaemonNotRunningError(TrunklineError):
@@ -86,22 +87,34 @@ class LocalClient:
             )
         )
 
-    def journal(self, from_seq: int, limit: int = 500) -> list[dict[str, Any]]:
-        """Return up to *limit* events with a sequence number of at least *from_seq*."""
-        answer = self._request("GET", "/api/v1/journal", params={"from_seq": from_seq, "limit": limit})
-        return [json.loads(line) for line in answer.text.splitlines() if line]
+    def import_contacts(self, data: bytes, *, dry_run: bool) -> dict[str, Any]:
+        """Import a CSV file of contacts; return the report."""
+        params = {"dry_run": str(dry_run).lower()}
+        return self._json(
+            self._request("POST", "/api/v1/contacts/import", content=data, params=params, timeout=_IMPORT_S)
+        )
+
+    def export_contacts(self) -> bytes:
+        """Return all contacts as CSV."""
+        return self._request("GET", "/api/v1/contacts/export", timeout=_IMPORT_S).content
+
+    def journal(self, from_seq: int) -> Iterator[dict[str, Any]]:
+        """Yield every event with a sequence number of at least *from_seq* that is durable by now."""
+        return self._stream("/api/v1/journal", {"from_seq": str(from_seq)}, _json_lines)
 
     def events(self, from_seq: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield events as they are told, from *from_seq* on, until the daemon ends the stream."""
-        params = {} if from_seq is None else {"from_seq": str(from_seq)}
+        return self._stream("/api/v1/events", {} if from_seq is None else {"from_seq": str(from_seq)}, _sse_events)
+
+    def _stream(
+        self, path: str, params: dict[str, str], read: Callable[[Iterator[str]], Iterator[dict[str, Any]]]
+    ) -> Iterator[dict[str, Any]]:
         try:
-            with self._http.stream(
-                "GET", "/api/v1/events", params=params, timeout=httpx.Timeout(_TIMEOUT_S, read=30.0)
-            ) as answer:
+            with self._http.stream("GET", path, params=params, timeout=httpx.Timeout(_TIMEOUT_S, read=30.0)) as answer:
                 if answer.is_error:
                     answer.read()
                     self._raise(answer)
-                yield from _sse_events(answer.iter_lines())
+                yield from read(answer.iter_lines())
         except httpx.TransportError as error:
             raise DaemonNotRunningError(socket=str(self._socket)) from error
 
@@ -131,15 +144,46 @@ class LocalClient:
         raise DaemonRefusedError(problem, answer.status_code)
 
 
-def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """Yield the data of each unnamed event of a stream of server-sent events; the named ones are for the page."""
-    name, data = "", []
-    for line in lines:
+class _SseReader:
+    """Puts the lines of a stream of server-sent events together; named events are for the page and left out."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._data: list[str] = []
+
+    def feed(self, line: str) -> dict[str, Any] | None:
+        """Take a line; return the event that it ends, if any."""
         if line.startswith("event:"):
-            name = line[6:].strip()
+            self._name = line[6:].strip()
         elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
+            self._data.append(line[5:].removeprefix(" "))
         elif not line:
+            name, data = self._name, self._data
+            self._name, self._data = "", []
             if data and not name:
-                yield json.loads("\n".join(data))
-            name, data = "", []
+                event: dict[str, Any] = json.loads("\n".join(data))
+                return event
+        return None
+
+
+def _sse_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    reader = _SseReader()
+    for line in lines:
+        event = reader.feed(line)
+        if event is not None:
+            yield event
+
+
+async def server_sent_events(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
+    """Yield the events of a stream of ``/api/v1/events``."""
+    reader = _SseReader()
+    async for line in lines:
+        event = reader.feed(line)
+        if event is not None:
+            yield event
+
+
+def _json_lines(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if line:
+            yield json.loads(line)

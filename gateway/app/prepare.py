@@ -4,63 +4,29 @@ Blocking functions, for the command line and the stand. A credential is made onc
 """
 
 import os
-import secrets
+import pwd
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import config.asterisk.fallback
 from config.asterisk.plan import AsteriskPlan, Fallback, Folders, Line, Phone, Trunk
+from config.asterisk.render import write
 from config.settings import Settings
+from gateway.app.bus import BROKER_ADMIN, BROKER_GATEWAY
+from gateway.app.contract import contract
+from gateway.app.credentials import broker_paths, credentials
+from gateway.app.house import open_house
 from gateway.app.options import AsteriskServerOptions
 from gateway.app.paths import StatePaths
+from gateway.app.stand.asterisk import find_asterisk
 from gateway.asterisk.options import AmiOptions, FastAgiOptions
-from gateway.bus.broker import BrokerPaths
+from gateway.bus.broker import broker_configuration, digest_password, initial_security, plugin_path
+from gateway.bus.dynsec import file_entries
+from gateway.bus.options import BusOptions
+from gateway.bus.repository import CredentialRepository
+from gateway.store.errors import StoreLockedError
 from trunks.telephone.options import TelephoneOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Random passwords in files of one folder, each made when it is first asked for."""
-
-    folder: Path
-
-    def read(self, name: str) -> str:
-        """Return the password *name*, making it if there is none. Raises ``OSError``."""
-        path = self.folder / name
-        try:
-            return path.read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder)  # 0600
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(24) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            # A link, not a rename: of two programs that make it at once, both go on with the first one's password.
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return path.read_text(encoding="ascii").strip()
-            finally:
-                Path(temporary).unlink()
-            return path.read_text(encoding="ascii").strip()
-
-
-def credentials(paths: StatePaths) -> Credentials:
-    """Return the credentials between the gateway and its own broker, Asterisk and telephones."""
-    return Credentials(paths.root / "credentials")
-
-
-def broker_paths(paths: StatePaths) -> BrokerPaths:
-    """Return where the private broker keeps its things."""
-    return BrokerPaths(
-        socket=paths.broker / "mqtt.sock",
-        configuration=paths.broker / "mosquitto.conf",
-        security=paths.broker / "dynamic-security.json",
-        persistence=paths.broker,
-    )
 
 
 def ami_secret(settings: Settings, paths: StatePaths) -> str:
@@ -99,3 +65,51 @@ def asterisk_plan(settings: Settings, paths: StatePaths, *, modules: Path, data:
         rtp_last_port=server.rtp_last_port,
         ring_s=telephone.ring_s,
     )
+
+
+async def prepare_broker(settings: Settings, paths: StatePaths) -> Path:
+    """Write the private broker's configuration with the applications of the store; return its file.
+
+    While the daemon runs, which holds the store, the broker's own file of credentials is left as it is: the daemon
+    keeps it right.
+    """
+    options = settings.of(BusOptions)
+    kept = credentials(paths)
+    where = broker_paths(paths)
+    gateway, admin = digest_password(kept.read(BROKER_GATEWAY)), digest_password(kept.read(BROKER_ADMIN))
+    try:
+        async with open_house(settings, paths, running=False) as house:
+            known = [
+                await house.principals.applications.principal(one.name)
+                for one in await house.principals.applications.list()
+            ]
+            digests = await CredentialRepository(house.store).all()
+    except StoreLockedError:
+        if not where.security.exists():
+            raise
+    else:
+        clients, roles = file_entries(options.site, known, digests, [spec.name for spec in contract().commands])
+        security = initial_security(options.site, gateway=gateway, admin=admin, clients=clients, roles=roles)
+        replace_file(where.security, security, mode=0o600)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    text = broker_configuration(options, where, plugin_path(), user=user)
+    replace_file(where.configuration, text.encode(), mode=0o600)
+    return where.configuration
+
+
+def prepare_asterisk(settings: Settings, paths: StatePaths) -> Path:
+    """Write Asterisk's configuration for the installation that is found; return its folder."""
+    installation = find_asterisk()
+    run = paths.asterisk / "run"
+    return write(asterisk_plan(settings, paths, modules=installation.modules, data=installation.data, run=run)).parent
+
+
+def replace_file(path: Path, content: bytes, *, mode: int) -> None:
+    """Replace the file at *path* whole. Raises ``OSError``."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), mode)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(path)

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import structlog
 
@@ -73,8 +74,7 @@ class AmiSession(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`asyncio.BaseProtocol`."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # what create_connection hands over
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # what create_connection hands over
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         """Return the one buffer that is read into."""

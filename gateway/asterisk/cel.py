@@ -133,7 +133,7 @@ def parse(data: bytes) -> CelParsed:
             place = match.end()
             continue
         line_end = data.find(b"\n", place)
-        again = _START.search(data, place + 1)
+        again = _START.search(data, place + 1, line_end if line_end > 0 else len(data))
         nearest = min([end for end in (line_end + 1, again.start() if again else 0) if end > 0], default=0)
         if _may_go_on(data, place, nearest):
             break

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import cast
 
 import structlog
 
@@ -36,8 +37,7 @@ class AgiConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`asyncio.BaseProtocol`. Asyncio has set TCP_NODELAY."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # what create_server hands over
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # what create_server hands over
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes."""

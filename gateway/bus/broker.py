@@ -1,6 +1,7 @@
 """The private mosquitto's configuration, as text: pure, nothing is started or written here.
 
-Mosquitto 2.0 with the dynamic-security plugin. Why these persistence settings: ``docs/decisions/0005-broker-persistence.md``.
+Mosquitto 2.0 with the dynamic-security plugin. Why these persistence settings:
+``docs/decisions/0005-broker-persistence.md``.
 """
 
 import base64

@@ -43,16 +43,14 @@ class BrokerSecurityError(BusError):
 
     code = "bus.security"
     kind = Kind.FAILED
-    cause: ClassVar[Text] = Text(
-        "The broker refused {command}: {reason}.", "消息代理拒绝了 {command}：{reason}。"
-    )
+    cause: ClassVar[Text] = Text("The broker refused {command}: {reason}.", "消息代理拒绝了 {command}：{reason}。")
     action: ClassVar[Text] = Text(
         "Restart the private broker; its rights are then written anew.", "请重启内置消息代理，权限会重新写入。"
     )
 
 
 class CredentialKeeper(Protocol):
-    """Where the digests of the applications' passwords are kept (:class:`gateway.bus.repository.CredentialRepository`)."""
+    """Where the digests of the applications' passwords are kept (:mod:`gateway.bus.repository`)."""
 
     async def keep(self, name: str, password: PasswordDigest) -> None:
         """Keep the digest of an application's password in place of the former one."""
@@ -119,10 +117,8 @@ class DynsecClient:
 
         *ignore* are error texts that mean that there is nothing to do ("Client not found").
         """
-        data = []
-        for command in commands:
-            data.append(await self._ask_one(command, frozenset(ignore)))
-        return data
+        ignored = frozenset(ignore)
+        return [await self._ask_one(command, ignored) for command in commands]
 
     async def _ask_one(self, command: dict[str, Any], ignore: frozenset[str]) -> dict[str, Any]:
         payload = msgspec.json.encode({"commands": [command]})
@@ -175,9 +171,7 @@ class BrokerSecurity:
             return
         async with self._one_at_a_time, self._client(self._port) as client:
             await self._put_role(client, application_role(self._site, application, self._commands()))
-            await client.ask(
-                {"command": "deleteClient", "username": application.name}, ignore=("Client not found",)
-            )
+            await client.ask({"command": "deleteClient", "username": application.name}, ignore=("Client not found",))
             await client.ask(
                 {
                     "command": "createClient",

@@ -114,7 +114,9 @@ def application_role(site: str, application: Principal, commands: Iterable[str])
     own = [f"{topics.results_of(name)}#", topics.replay(name)]
     # Two patterns, so that one subscription may cover all domains; what is received is still ruled one by one.
     wide = [f"{prefix}/+/+/state", f"{prefix}/+/+/evt/#", *(f"{prefix}/{domain}/#" for domain in DOMAINS)]
-    verbs = sorted(command for command in commands if any(fnmatch.fnmatchcase(command, right.verb) for right in application.rights))
+    verbs = sorted(
+        command for command in commands if any(fnmatch.fnmatchcase(command, right.verb) for right in application.rights)
+    )
     acls = [
         *(Acl("subscribePattern", topic) for topic in (*reads[:5], *wide, *own)),
         *(Acl("publishClientReceive", topic) for topic in reads),

@@ -23,6 +23,7 @@ from gateway.bus.port import (
     Publication,
     Reason,
     Welcome,
+    lost_by,
 )
 from gateway.bus.properties import encode_properties
 from gateway.bus.topics import matches
@@ -110,6 +111,7 @@ class MemoryBroker:
     # -- for connections -----------------------------------------------------------------------------------------
 
     def attach(self, connection: "_MemoryConnection") -> bool:
+        """Let *connection* in; tell whether its session was present."""
         login = connection.login
         if self.down:
             raise BusUnreachableError(address="memory", reason="connection refused")
@@ -131,6 +133,7 @@ class MemoryBroker:
         return present
 
     def detach(self, connection: "_MemoryConnection", *, will: bool) -> None:
+        """End *connection*; its session stays if it is to be kept."""
         session = self._sessions.get(connection.login.client_id)
         if session is None or session.connection is not connection:
             return
@@ -141,6 +144,7 @@ class MemoryBroker:
             self.route(connection.login.will, sender=connection)
 
     def session(self, connection: "_MemoryConnection") -> _Session:
+        """Return the session of *connection*."""
         return self._sessions[connection.login.client_id]
 
     def route(self, publication: Publication, *, sender: "_MemoryConnection") -> int:
@@ -159,13 +163,16 @@ class MemoryBroker:
         receivers = 0
         for client_id, session in tuple(self._sessions.items()):
             own = client_id == sender.login.client_id
-            if any(matches(pattern, publication.topic) and not (no_local and own)
-                   for pattern, no_local in session.subscriptions.items()):
+            if any(
+                matches(pattern, publication.topic) and not (no_local and own)
+                for pattern, no_local in session.subscriptions.items()
+            ):
                 receivers += 1
                 self._enqueue(session, publication, expires_at)
         return Reason.SUCCESS if receivers else Reason.NO_MATCHING_SUBSCRIBERS
 
     def send_retained(self, connection: "_MemoryConnection", pattern: str) -> None:
+        """Hand the retained messages that *pattern* matches to *connection*."""
         now = self.clock.monotonic()
         for topic, (publication, expires_at) in sorted(self._retained.items()):
             if matches(pattern, topic) and (expires_at is None or expires_at > now):
@@ -313,6 +320,6 @@ class _MemoryConnection:
 
     def _raise_if_lost(self) -> None:
         if self._lost.done():
-            raise BusLostError(reason=self._lost.result().title())
+            raise lost_by(self._lost.result())
         if self._closing:
             raise BusLostError(reason="it is being closed")

@@ -39,6 +39,7 @@ from gateway.bus.port import (
     Publication,
     Reason,
     Welcome,
+    lost_by,
 )
 from gateway.bus.properties import encode_properties
 
@@ -252,16 +253,12 @@ class _Connection:
             return Reason.SUCCESS
         async with self._window:
             self._raise_if_lost()
-            info = self._client.publish(
-                publication.topic, publication.payload, 1, publication.retain, _Packed(packed)
-            )
+            info = self._client.publish(publication.topic, publication.payload, 1, publication.retain, _Packed(packed))
             return await self._answer(info.rc, info.mid)
 
     async def subscribe(self, pattern: str, *, retain_handling: int = 2, no_local: bool = True) -> int:
         self._raise_if_lost()
-        options = SubscribeOptions(
-            qos=1, noLocal=no_local, retainAsPublished=True, retainHandling=retain_handling
-        )
+        options = SubscribeOptions(qos=1, noLocal=no_local, retainAsPublished=True, retainHandling=retain_handling)
         code, mid = self._client.subscribe(pattern, options=options)
         return await self._answer(code, mid)
 
@@ -284,7 +281,7 @@ class _Connection:
 
     def _raise_if_lost(self) -> None:
         if self._lost.done():
-            raise BusLostError(reason=self._lost.result().title())
+            raise lost_by(self._lost.result())
         if self._closing:
             raise BusLostError(reason="it is being closed")
 
@@ -335,7 +332,7 @@ class _Connection:
             self._connack.set_exception(error)
         for future, _ in self._answers.values():
             if not future.done():
-                future.set_exception(BusLostError(reason=error.title()))
+                future.set_exception(lost_by(error))
         self._abort()
 
     def _forget_socket(self) -> None:

@@ -66,9 +66,9 @@ class BusOptions(Options, frozen=True, kw_only=True):
     max_packet_bytes: Annotated[
         int, msgspec.Meta(ge=4096, le=268_435_455, description="Largest MQTT packet that is sent or taken.")
     ] = 65536
-    listener: Annotated[
-        ListenerOptions, msgspec.Meta(description="Other programs' way to the private broker.")
-    ] = ListenerOptions()
+    listener: Annotated[ListenerOptions, msgspec.Meta(description="Other programs' way to the private broker.")] = (
+        ListenerOptions()
+    )
 
     @property
     def stable_client_id(self) -> str:

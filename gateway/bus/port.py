@@ -57,7 +57,9 @@ class BusUnreachableError(BusError):
     code = "bus.unreachable"
     kind = Kind.UNAVAILABLE
     retryable = True
-    cause = Text("The broker at {address} cannot be reached: {reason}.", "无法连接位于 {address} 的消息代理：{reason}。")
+    cause = Text(
+        "The broker at {address} cannot be reached: {reason}.", "无法连接位于 {address} 的消息代理：{reason}。"
+    )
     action = Text("Check that it runs; nothing is lost meanwhile.", "请检查其是否运行；期间的事件不会丢失。")
 
 
@@ -69,9 +71,7 @@ class BusRefusedError(BusError):
     cause = Text(
         "The broker refused the connection with reason 0x{reason:02x}.", "消息代理拒绝了连接，原因码 0x{reason:02x}。"
     )
-    action = Text(
-        "Check user and password of the bus in the configuration.", "请检查配置中消息总线的用户名和密码。"
-    )
+    action = Text("Check user and password of the bus in the configuration.", "请检查配置中消息总线的用户名和密码。")
 
 
 class BusLostError(BusError):
@@ -82,6 +82,11 @@ class BusLostError(BusError):
     retryable = True
     cause = Text("The connection to the broker was lost: {reason}.", "与消息代理的连接已断开：{reason}。")
     action = Text("It is made again by itself; nothing is lost meanwhile.", "系统会自动重连；期间的事件不会丢失。")
+
+
+def lost_by(error: BusError) -> BusLostError:
+    """Return what a call raises after *error* has ended the connection."""
+    return BusLostError(reason=error.fields["reason"] if isinstance(error, BusLostError) else error.title())
 
 
 class BusTakenOverError(BusError):

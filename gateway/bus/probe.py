@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-
 from gateway.bus.port import BusConnection, BusPort, Delivery, Login, Publication, is_good
 from gateway.bus.topics import Topics
 from gateway.core.clock import Clock

@@ -12,7 +12,10 @@ _USER = b"\x26"
 
 
 def encode_properties(publication: Publication) -> bytes:
-    """Return the property block, ``[LENGTH:1..4][(id, value)…]``. Raise ``ValueError`` when a text is over 65,535 bytes."""
+    """Return the property block, ``[LENGTH:1..4][(id, value)…]``.
+
+    Raises ``ValueError`` when a value is longer than 65,535 bytes.
+    """
     parts = []
     if publication.expiry_s is not None:
         parts.append(_EXPIRY + struct.pack("!I", publication.expiry_s))

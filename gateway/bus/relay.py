@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from gateway.bus.port import BusConnection, BusDeniedError, BusLostError, Publication, Reason, is_good
+from gateway.bus.port import BusConnection, BusDeniedError, BusLostError, Publication, Reason, is_good, lost_by
 from gateway.bus.topics import Topics
 from gateway.core.clock import Clock
 from gateway.core.errors import TrunklineError
@@ -190,7 +190,7 @@ class OutboxRelay:
         cursor = self._position
         while True:
             if connection.lost.done():
-                raise BusLostError(reason=connection.lost.result().title())
+                raise lost_by(connection.lost.result())
             self._raise_if_saving_failed()
             self._wake.clear()
             batch = await self._next(cursor)

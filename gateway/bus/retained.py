@@ -15,11 +15,11 @@ from gateway.bus.messages import AdapterHealth, Catalog, GatewayState, HealthRep
 from gateway.bus.port import (
     BusConnection,
     BusDeniedError,
-    BusLostError,
     BusTakenOverError,
     Delivery,
     Publication,
     is_good,
+    lost_by,
 )
 from gateway.bus.topics import Topics, matches
 from gateway.core.board import Board, Shown
@@ -245,7 +245,7 @@ class RetainedState:
             self._collected = None
             self._barrier = None
         if connection.lost.done():
-            raise BusLostError(reason=connection.lost.result().title())
+            raise lost_by(connection.lost.result())
         for pattern in self._topics.retained:
             await connection.unsubscribe(pattern)
         return {topic: payload for topic, payload in collected.items() if self._is_own(topic)}

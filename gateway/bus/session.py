@@ -1,10 +1,9 @@
 """The one connection of the gateway to its broker, kept by the supervisor as the adapter ``broker``.
 
-Order at each connection: look for a rival (again under another client id, so that it is not thrown out) → connect with
-the last will → publish all retained state → subscribe to commands → tell ``online`` → let the outbox go on. Commands that the
-broker kept may come in before that; they are written to the ledger, and their answers wait for the connection to be
-ready. One connection serves events and commands: the window bounds what a command waits behind
-(``docs/decisions/0003-mqtt-client.md``).
+Order at each connection: look for a rival (when it is not the first; under another client id, so that the rival is not
+thrown out) → connect with the last will → publish all retained state → subscribe to commands → tell ``online`` → let the
+outbox go on. Commands that the broker kept may come in before that; they are written to the ledger, and their answers
+wait for the connection to be ready. One connection serves events and commands (``docs/decisions/0003-mqtt-client.md``).
 """
 
 import asyncio

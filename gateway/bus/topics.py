@@ -1,10 +1,12 @@
 """The topics of a site: built and read in one place, every level checked.
 
-Every level is minted by the gateway or an application's registered name, ``[a-z0-9_-]{1,32}``; the command id, a
-caller's choice, has to fit too. Nothing personal stands in a topic.
+Every level is minted by the gateway or an application's registered name, ``[a-z0-9_-]{1,32}``. One is a caller's
+choice, the command id below the caller's own ``res/{app}/``: ``[A-Za-z0-9_-]{1,64}``. Nothing personal stands in a
+topic.
 """
 
 import enum
+import re
 from dataclasses import dataclass
 
 from gateway.core.errors import InvalidInputError
@@ -13,6 +15,7 @@ from gateway.core.ids import is_level
 
 ROOT = "gw/v1"
 STATE_DOMAINS = frozenset(DOMAINS)
+_COMMAND_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class TopicKind(enum.Enum):
@@ -79,17 +82,22 @@ class Topics:
 
     def result(self, app: str, command_id: str) -> str:
         """Return ``…/res/{app}/{command id}``."""
-        return self.results_of(app) + _level(command_id, "command id")
+        if _COMMAND_ID.fullmatch(command_id) is None:
+            raise InvalidInputError(field="command id", reason="must be 1 to 64 letters, digits, _ and -")
+        return self.results_of(app) + command_id
 
     def replay(self, app: str) -> str:
         """Return ``…/replay/{app}``."""
         return f"{self.prefix}/replay/{_level(app, 'app')}"
 
-    def parse(self, topic: str) -> Topic | None:
+    def parse(self, topic: str) -> Topic | None:  # noqa: PLR0911  # one return for each form
         """Take *topic* apart; ``None`` when it is none of this site's."""
         if not topic.startswith(self.prefix + "/"):
             return None
         levels = topic[len(self.prefix) + 1 :].split("/")
+        match levels:
+            case ["res", app, command_id] if is_level(app) and _COMMAND_ID.fullmatch(command_id) is not None:
+                return Topic(TopicKind.RESULT, name=command_id, app=app)
         if not all(is_level(level) for level in levels):
             return None
         match levels:
@@ -97,8 +105,6 @@ class Topics:
                 return Topic(TopicKind(own))
             case ["cmd", app, domain, verb] if domain in STATE_DOMAINS:
                 return Topic(TopicKind.COMMAND, domain=domain, name=verb, app=app)
-            case ["res", app, command_id]:
-                return Topic(TopicKind.RESULT, name=command_id, app=app)
             case ["replay", app]:
                 return Topic(TopicKind.REPLAY, app=app)
             case [domain, resource, "state"] if domain in STATE_DOMAINS:
@@ -114,11 +120,18 @@ class Topics:
         """Tell whether *topic* may be answered on for *app*: strictly below its own ``res/{app}/``, no wildcards."""
         prefix = self.results_of(app)
         rest = topic.removeprefix(prefix)
-        return topic.startswith(prefix) and len(topic) <= 256 and all(is_level(level) for level in rest.split("/"))
+        return (
+            topic.startswith(prefix)
+            and len(topic) <= 256
+            and all(_COMMAND_ID.fullmatch(level) is not None for level in rest.split("/"))
+        )
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Tell whether *topic* is matched by the filter *pattern* (MQTT 5, clause 4.7; ``$`` topics need a literal start)."""
+    """Tell whether *topic* is matched by the filter *pattern* (MQTT 5, clause 4.7).
+
+    A topic that begins with ``$`` is matched by a literal first level only.
+    """
     if topic.startswith("$") and pattern[:1] in "+#":
         return False
     wanted = pattern.split("/")

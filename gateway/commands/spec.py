@@ -54,7 +54,9 @@ class CommandSpec(Generic[B, R]):
 
     ``body`` is decoded strictly (unknown fields are refused). ``resource`` tells which resource a body is about, for
     rights and audit. ``max_ttl_s`` bounds the time-to-live that a caller may ask for; ``default_ttl_s`` stands when
-    HTTP or the command line gives none (the bus must give one).
+    HTTP or the command line gives none (the bus must give one). ``secrets`` names the fields of the body or the result
+    that hold a secret: such a command is refused on the bus, its body is never written down, and what is kept of its
+    result has these fields set to null, so that only who asked first sees them, once.
     """
 
     name: str
@@ -64,6 +66,7 @@ class CommandSpec(Generic[B, R]):
     resource: Callable[[B], str] = lambda _: "*"
     max_ttl_s: float = 300.0
     default_ttl_s: float = 30.0
+    secrets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:

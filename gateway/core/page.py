@@ -13,8 +13,8 @@ class Page:
 
     ``path`` is a topic level: the page is shown at ``/#/<path>``, and the folder that holds ``module_path`` is served
     at ``/features/<path>/``. The module exports ``mount(host, context)`` and returns a function that ends what it
-    began (see ``docs/explanation/console.md``). ``icon`` names an SVG file in the same folder; it is drawn in the colour
-    of the text. ``right`` is the verb that a principal needs to be shown the page; empty shows it to everybody.
+    began (see ``docs/explanation/console.md``). ``icon`` names an SVG file in the same folder, drawn in the colour of
+    the text. ``right`` is the verb that a principal needs to be shown the page; empty shows it to everybody.
     """
 
     path: str

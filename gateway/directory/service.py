@@ -14,6 +14,8 @@ from gateway.directory.events import Imported
 from gateway.directory.index import DirectoryIndex, Found
 from gateway.directory.numbers import Numbering
 from gateway.directory.repository import DirectoryRepository, Tally
+from gateway.principals.audit import AuditTrail
+from gateway.principals.model import Principal
 from gateway.store.unit import Store, Unit
 
 log = structlog.get_logger(__name__)
@@ -34,8 +36,9 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 class DirectoryService:
     """Looks up and searches in memory; imports into the store. :meth:`load` comes before everything else."""
 
-    def __init__(self, store: Store, numbering: Numbering, clock: Clock) -> None:
+    def __init__(self, store: Store, numbering: Numbering, clock: Clock, audit: AuditTrail) -> None:
         self._store = store
+        self._audit = audit
         self._numbering = numbering
         self._clock = clock
         self._index = DirectoryIndex((), numbering)
@@ -56,8 +59,8 @@ class DirectoryService:
         """Return up to *limit* contacts that fit *text*, best first."""
         return await asyncio.to_thread(self._index.search, text, limit)
 
-    async def import_csv(self, data: bytes, *, dry_run: bool = False) -> ImportReport:
-        """Import a file, all of it or, when any row is wrong, nothing.
+    async def import_csv(self, data: bytes, *, principal: Principal, dry_run: bool = False) -> ImportReport:
+        """Import a file in the name of *principal*, all of it or, when any row is wrong, nothing.
 
         Contacts of the same unit, name and post are replaced; others stay. Raises ``ContactsFileError`` when *data* is
         no table of contacts.
@@ -70,7 +73,7 @@ class DirectoryService:
                 tally, _ = await self._store.read(lambda conn: DirectoryRepository.compare(conn, sheet.contacts))
             else:
                 tally = await self._store.write(
-                    lambda unit: _import(unit, sheet.contacts, sheet.rows), name="import contacts"
+                    lambda unit: self._import(unit, sheet.contacts, sheet.rows, principal), name="import contacts"
                 )
                 await self.load()
         return ImportReport(
@@ -87,13 +90,15 @@ class DirectoryService:
         """Return all contacts as a file that :meth:`import_csv` takes."""
         return await asyncio.to_thread(lambda: write_csv(self._index.all()))
 
+    def _import(self, unit: Unit, contacts: list[Contact], rows: int, principal: Principal) -> Tally:
+        tally, write = DirectoryRepository.compare(unit.connection, contacts)
+        DirectoryRepository.put(unit, write)
+        event = Imported(rows=rows, created=tally.created, changed=tally.changed, unchanged=tally.unchanged)
+        unit.emit(Happening(event=event, resource="contacts", aggregate="directory:contacts"))
+        details = {"rows": rows, "created": tally.created, "changed": tally.changed}
+        self._audit.record(unit, principal, "dir.import", "contacts", "done", details)
+        return tally
+
     def _today(self) -> date:
         return self._clock.wall().astimezone().date()  # validity is by the calendar of the house
 
-
-def _import(unit: Unit, contacts: list[Contact], rows: int) -> Tally:
-    tally, write = DirectoryRepository.compare(unit.connection, contacts)
-    DirectoryRepository.put(unit, write)
-    event = Imported(rows=rows, created=tally.created, changed=tally.changed, unchanged=tally.unchanged)
-    unit.emit(Happening(event=event, resource="contacts", aggregate="directory:contacts"))
-    return tally

@@ -7,8 +7,9 @@ from msgspec.structs import asdict
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.core.events import Message
-from gateway.store.columns import UtcTime
-from gateway.store.unit import Base
+from gateway.store.journal import JournalRow
+from gateway.store.types import UtcDateTime
+from gateway.store.unit import Base, StoredEvent
 
 
 class Incident(Base):
@@ -20,9 +21,9 @@ class Incident(Base):
     number: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
     title: Mapped[str] = mapped_column(sa.Text)
     kind: Mapped[str] = mapped_column(sa.String(64))
-    opened_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     opened_by: Mapped[str] = mapped_column(sa.String(128))
-    closed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closed_by: Mapped[str | None] = mapped_column(sa.String(128))
 
 
@@ -33,7 +34,7 @@ class IncidentLink(Base):
 
     aggregate: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
     incident_id: Mapped[str] = mapped_column(sa.ForeignKey(Incident.id), index=True)
-    linked_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    linked_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     linked_by: Mapped[str] = mapped_column(sa.String(128))
 
 
@@ -44,7 +45,7 @@ class IncidentNote(Base):
 
     id: Mapped[str] = mapped_column(sa.String(26), primary_key=True)
     incident_id: Mapped[str] = mapped_column(sa.ForeignKey(Incident.id), index=True)
-    written_at: Mapped[datetime] = mapped_column(UtcTime)
+    written_at: Mapped[datetime] = mapped_column(UtcDateTime)
     written_by: Mapped[str] = mapped_column(sa.String(128))
     text: Mapped[str] = mapped_column(sa.Text)
 
@@ -150,3 +151,20 @@ def notes(connection: sa.Connection, incident: str) -> list[NoteRecord]:
     """Return the notes of an incident, oldest first."""
     query = _NOTE.where(IncidentNote.incident_id == incident).order_by(IncidentNote.written_at, IncidentNote.id)
     return [NoteRecord(**row) for row in connection.execute(query).mappings()]
+
+
+def timeline(connection: sa.Connection, incident: str, *, after: int, limit: int) -> list[StoredEvent]:
+    """Return what the journal still holds of an incident: events that carry it, and those of whatever is tied to it.
+
+    In the order of their numbers, above *after*. Two queries made one, so that each goes by its index.
+    """
+    columns = (JournalRow.seq, JournalRow.domain, JournalRow.resource, JournalRow.name, JournalRow.payload)
+    tied = sa.select(IncidentLink.aggregate).where(IncidentLink.incident_id == incident)
+    carried = sa.select(*columns).where(JournalRow.incident == incident, JournalRow.seq > after)
+    linked = sa.select(*columns).where(
+        JournalRow.aggregate.in_(tied),
+        JournalRow.seq > after,
+        sa.or_(JournalRow.incident.is_(None), JournalRow.incident != incident),
+    )
+    query = sa.union_all(carried, linked).order_by("seq").limit(limit)
+    return [StoredEvent(**row) for row in connection.execute(query).mappings()]

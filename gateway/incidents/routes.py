@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
@@ -30,4 +31,14 @@ def routes(service: IncidentService) -> list[HTTPRouteHandler]:
         principal.require("ops.incident_read", "incidents")
         return await service.view(incident)
 
-    return [incidents, incident_view]
+    @get("/incidents/{incident:str}/timeline", name="incident_timeline")
+    async def incident_timeline(
+        principal: Principal,
+        incident: str,
+        after: Annotated[int, Parameter(ge=0)] = 0,
+        limit: Annotated[int, Parameter(ge=1, le=2000)] = 500,
+    ) -> list[msgspec.Raw]:
+        principal.require("ops.incident_read", "incidents")
+        return [msgspec.Raw(event.payload) for event in await service.timeline(incident, after=after, limit=limit)]
+
+    return [incidents, incident_view, incident_timeline]

@@ -15,7 +15,7 @@ from gateway.incidents.index import IncidentIndex
 from gateway.incidents.options import IncidentOptions
 from gateway.incidents.repository import IncidentRecord, LinkRecord, NoteRecord
 from gateway.principals.model import Principal
-from gateway.store.unit import Store, Unit
+from gateway.store.unit import Store, StoredEvent, Unit
 
 
 class IncidentView(Message, frozen=True, kw_only=True):
@@ -130,6 +130,15 @@ class IncidentService:
                 links=repository.links(connection, incident),
                 notes=repository.notes(connection, incident),
             )
+
+        return await self._store.read(query)
+
+    async def timeline(self, incident: str, *, after: int = 0, limit: int = 500) -> list[StoredEvent]:
+        """Return the events of an incident in order, those told before it was opened included."""
+
+        def query(connection: sa.Connection) -> list[StoredEvent]:
+            _get(connection, incident)
+            return repository.timeline(connection, incident, after=after, limit=limit)
 
         return await self._store.read(query)
 

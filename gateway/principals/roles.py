@@ -20,7 +20,8 @@ class Role:
 
 
 def _reading() -> tuple[Right, ...]:
-    return tuple(Right(f"{domain}.{verb}") for domain in _OF_WATCH for verb in ("read", "*_read"))
+    looking = tuple(Right(f"{domain}.{verb}") for domain in _OF_WATCH for verb in ("read", "*_read"))
+    return (*looking, Right("dir.search"), Right("dir.lookup"))
 
 
 def _all_of(*domains: str) -> tuple[Right, ...]:

@@ -132,14 +132,16 @@ class PostgresDatabase:
         self._writer.dispose()
 
     def _take_lock(self, raw: Any, _record: object) -> None:
+        # Waits up to lock_timeout: after a restart the server may take a moment to notice that the old session ended.
         with raw.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", (WRITER_LOCK,))
-            taken = cursor.fetchone()[0]
-            holder = "" if taken else _holder(cursor)
+            try:
+                cursor.execute("SELECT pg_advisory_lock(%s)", (WRITER_LOCK,))
+            except psycopg.errors.LockNotAvailable as error:
+                raw.rollback()
+                holder = _holder(cursor)
+                raw.close()
+                raise StoreLockedError(place=self.place, holder=holder) from error
         raw.commit()
-        if not taken:
-            raw.close()
-            raise StoreLockedError(place=self.place, holder=holder)
 
 
 def _holder(cursor: Any) -> str:

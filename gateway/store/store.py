@@ -16,7 +16,7 @@ from sqlalchemy import exc
 from gateway.core.clock import Clock, SystemClock
 from gateway.store import journal, schema
 from gateway.store.engine import Database, Failure, open_database, reading, translated
-from gateway.store.errors import StoreOverloadedError, StoreUnavailableError
+from gateway.store.errors import StoreOutcomeUnknownError, StoreOverloadedError, StoreUnavailableError
 from gateway.store.group import Outcome
 from gateway.store.jobs import Job
 from gateway.store.lock import ExclusiveLock
@@ -134,11 +134,20 @@ class SqlStore:
     # --- state and events -------------------------------------------------------------------------------------------
 
     async def write(self, work: Callable[[Unit], T], *, name: str) -> T:
-        """See :meth:`gateway.store.unit.Store.write`."""
+        """See :meth:`gateway.store.unit.Store.write`.
+
+        Raises ``StoreOutcomeUnknownError`` when a commit gives no answer for longer than an outage may last.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         deadline = self._clock.monotonic() + self._options.outage_wait_s
         self._writer.submit(Job(work, name, future, contextvars.copy_context(), deadline))
-        return await future
+        try:
+            async with self._clock.timeout(self._options.outage_wait_s + self._options.statement_timeout_s):
+                return await future
+        except TimeoutError as error:
+            if not future.cancelled():
+                raise  # the work's own
+            raise StoreOutcomeUnknownError(what=name, reason="the disk or the database does not answer") from error
 
     async def read(self, query: Callable[[sa.Connection], T]) -> T:
         """See :meth:`gateway.store.unit.Store.read`.

@@ -97,6 +97,7 @@ class Writer:
         self._order = Order(0)
         self._groups = 0
         self._last_marker = ""
+        self._busy_since: float | None = None
         self._running: Group | None = None
         self._doubt: Group | None = None
         self._alone = 0
@@ -117,6 +118,9 @@ class Writer:
     @property
     def trouble(self) -> str:
         """Why nothing can be written at present; empty when all is well."""
+        since = self._busy_since
+        if since is not None and time.monotonic() - since > self._options.statement_timeout_s:
+            return "the disk or the database does not answer"
         return self._trouble
 
     @property
@@ -219,6 +223,7 @@ class Writer:
                     self._jobs.wait_for_stop(_BACKOFF.delay_s(failures))
                     continue
             failures = 0
+            self._busy_since = None
             if self._jobs.wait(_IDLE_LOOK_S):
                 self._run_group()
             elif self._jobs.stopping:
@@ -240,7 +245,7 @@ class Writer:
             shed=self._look_at_the_disk(),
         )
         self._running = group
-        started = time.monotonic()
+        started = self._busy_since = time.monotonic()
         try:
             self._fill(group, connection, started)
         except GroupBrokenError as broken:

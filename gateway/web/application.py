@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from litestar import Litestar, Response, get
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.router import Router
 from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -27,7 +28,7 @@ from gateway.web.status_routes import Site, status_routes
 
 @dataclass(frozen=True, slots=True)
 class WebParts:
-    """What the host serves. ``routes`` are the features' litestar handlers, ``pages`` their pages."""
+    """What the host serves. ``routes`` are the features' litestar handlers, mounted below ``/api/v1``."""
 
     authenticator: Authenticator
     dispatcher: Dispatcher
@@ -45,13 +46,13 @@ def web_application(options: WebOptions, parts: WebParts) -> ASGIApp:
     doorkeeper = Doorkeeper(parts.authenticator, options)
     open_streams = Gauge("trunkline_live_streams", "Live event streams that are open", registry=parts.metrics)
     open_streams.set_function(lambda: parts.hub.streams)
-    routes = (
+    routes: tuple[HTTPRouteHandler | Router, ...] = (
         *session_routes(parts.authenticator, doorkeeper),
         *command_routes(parts.dispatcher),
         *event_routes(parts.hub, parts.journal, doorkeeper),
         *status_routes(parts.site, parts.hub, parts.metrics, parts.clock),
         *asset_routes(shell_assets(), page_assets(parts.pages), parts.pages),
-        *parts.routes,
+        Router("/api/v1", route_handlers=list(parts.routes)),
     )
     dependencies = {"principal": PRINCIPAL}
     described = document(routes, dependencies, parts.dispatcher.specs(), cookie_name=doorkeeper.cookie_name)

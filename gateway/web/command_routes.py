@@ -12,8 +12,10 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 from gateway.core.errors import InvalidInputError
 from gateway.core.events import Message
 from gateway.core.ids import new_id
+from gateway.core.text import Language
 from gateway.principals.model import Principal
 from gateway.web.ports import Answer, Dispatcher
+from gateway.web.problems import language_of
 
 LONGEST_WAIT_S = 60.0
 
@@ -72,16 +74,17 @@ def command_routes(dispatcher: Dispatcher) -> list[HTTPRouteHandler]:
         headers = {"idempotency-key": command_id}
         if wait_s:
             headers["preference-applied"] = f"wait={wait_s:g}"
-        return _response(answer, headers)
+        return _response(request, answer, headers)
 
     @get("/api/v1/commands/{command_id:str}", tags=["commands"])
     async def look_up(
+        request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
         command_id: FromPath[str],
         prefer: Annotated[str | None, HeaderParameter(name="Prefer")] = None,
     ) -> Response[CommandAnswer]:
         """Tell how far a command of one's own has come."""
-        return _response(await dispatcher.answer(principal, command_id, wait_s=wait_of(prefer or "")), {})
+        return _response(request, await dispatcher.answer(principal, command_id, wait_s=wait_of(prefer or "")), {})
 
     return [submit, look_up]
 
@@ -92,15 +95,23 @@ def wait_of(prefer: str) -> float:
     return 0.0 if match is None else min(float(match[1]), LONGEST_WAIT_S)
 
 
-def _response(answer: Answer, headers: dict[str, str]) -> Response[CommandAnswer]:
+def _response(request: Request[Any, Any, Any], answer: Answer, headers: dict[str, str]) -> Response[CommandAnswer]:
+    language = language_of(request.headers.get("accept-language", ""))
     body = CommandAnswer(
-        id=answer.command_id,
+        id=answer.command_id or "",
         name=answer.name,
         state=answer.state,
         result=None if answer.result is None else msgspec.Raw(answer.result),
-        error=answer.error,
+        error=None if answer.error is None else _in_language(answer.error, language),
     )
     location = f"/api/v1/commands/{answer.command_id}"
     if answer.final:
         return Response(body, headers=headers)
     return Response(body, status_code=202, headers={**headers, "location": location, "retry-after": "1"})
+
+
+def _in_language(error: dict[str, Any], language: Language) -> dict[str, Any]:
+    told = {key: value for key, value in error.items() if not key.endswith("_zh")}
+    if language == "zh":
+        told |= {key: error[f"{key}_zh"] for key in ("title", "detail") if error.get(f"{key}_zh")}
+    return told

@@ -174,13 +174,17 @@ class LiveHub:
         position = self._last_seq if after is None else after
         return _Stream(self, self._journal, self._clock, subscription, position).frames(still_welcome)
 
+    def note(self, seq: int) -> None:
+        """Take note that *seq* is durable, for example because it was read from the journal before it was told."""
+        self._last_seq = max(self._last_seq, seq)
+
     def snapshot(self, wanted: Wanted) -> dict[str, object]:
         """Return what the board shows now, as far as it is wanted."""
         shown = [_shown(each) for each in self._board.all() if wanted.resource(each.domain, each.resource)]
         return {"epoch": self._epoch, "seq": self._last_seq, "time": self._clock.wall(), "shown": shown}
 
     def _on_event(self, event: StoredEvent) -> None:
-        self._last_seq = max(self._last_seq, event.seq)
+        self.note(event.seq)
         for subscription in self._subscriptions:
             subscription.offer(event)
 
@@ -246,6 +250,8 @@ class _Stream:
         while more and not self._subscription.closed:
             rows = await self._journal.events_after(self._position, limit=PAGE)
             more = len(rows) == PAGE
+            if rows:
+                self._hub.note(rows[-1].seq)
             for row in rows:
                 if row.seq > self._position + 1:
                     gap = {"from": self._position + 1, "to": row.seq - 1, "reason": "pruned"}

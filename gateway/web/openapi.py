@@ -10,6 +10,7 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.router import Router
 
 from gateway.commands.spec import CommandSpec
 
@@ -18,7 +19,7 @@ _MARK = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def document(
-    routes: Iterable[HTTPRouteHandler],
+    routes: Iterable[HTTPRouteHandler | Router],
     dependencies: Mapping[str, Provide],
     commands: Iterable[CommandSpec[Any, Any]],
     *,
@@ -83,7 +84,7 @@ def _config(cookie_name: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Trunkline",
         version="1.0.0",  # of the interface, as in /api/v1
-        description="Errors are RFC 9457 problem details with a stable `code`. The events are in the AsyncAPI document.",
+        description="Errors are RFC 9457 problem details with a stable `code`. Events: the AsyncAPI document.",
         components=Components(security_schemes={**schemes}),
         security=[{name: []} for name in schemes],
         use_handler_docstrings=True,

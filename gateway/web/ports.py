@@ -68,8 +68,8 @@ class Answer(Protocol):
     """How far a command has come."""
 
     @property
-    def command_id(self) -> str:
-        """The idempotency key."""
+    def command_id(self) -> str | None:
+        """The idempotency key; ``None`` only on the bus, for a command that could not be read."""
         ...
 
     @property
@@ -94,7 +94,7 @@ class Answer(Protocol):
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """What went wrong, as ``TrunklineError.as_dict`` tells it, once it failed."""
+        """What went wrong, as ``TrunklineError.as_dict`` tells it, with ``title_zh`` and ``detail_zh``."""
         ...
 
 

@@ -24,6 +24,7 @@ from gateway.bus.port import (
 )
 from gateway.core.clock import SystemClock
 from tests.support.broker import RealBroker, real_broker
+from tests.support.bus import until
 
 pytestmark = pytest.mark.integration
 
@@ -64,12 +65,6 @@ class Inbox:
         self.finished.append(delivery.payload)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 @contextlib.asynccontextmanager
 async def memory_stage() -> AsyncIterator[Stage]:
     broker = MemoryBroker(
@@ -89,7 +84,9 @@ async def memory_stage() -> AsyncIterator[Stage]:
 
 @contextlib.asynccontextmanager
 async def mosquitto_stage() -> AsyncIterator[Stage]:
-    async with real_broker(receive_window=8, publish_window=16, replacements={"autosave_on_changes false": "autosave_on_changes true"}) as broker:
+    async with real_broker(
+        receive_window=8, publish_window=16, replacements={"autosave_on_changes false": "autosave_on_changes true"}
+    ) as broker:
 
         async def kill() -> None:
             await broker.kill()

@@ -12,15 +12,18 @@ import msgspec
 import structlog
 
 from gateway.core.events import Event, Message
+from gateway.core.page import Page
 from gateway.core.supervisor import Health, State
+from gateway.core.text import Text
 from gateway.web.options import WebOptions
 from tests.fakes.web import Console, console
 
-
-class Shown(Message, frozen=True):
-    """Any state at all."""
-
-    fields: dict[str, Any]
+DEMONSTRATION = Page(
+    "demonstration",
+    Text("Demonstration", "演示"),
+    Path(__file__).parent / "page" / "demonstration.js",
+    "demonstration.svg",
+)
 
 
 def obey(running: Console, order: dict[str, Any]) -> None:
@@ -29,7 +32,9 @@ def obey(running: Console, order: dict[str, Any]) -> None:
             made = msgspec.defstruct("State", [(key, Any) for key in state], bases=(Message,), frozen=True)
             running.board.put(domain, resource, made(**state))
         case {"tell": event_type, "resource": resource, "data": data}:
-            kind = type("Told", (Event,), {"TYPE": event_type, "__annotations__": dict.fromkeys(data, Any)}, frozen=True)
+            kind = type(
+                "Told", (Event,), {"TYPE": event_type, "__annotations__": dict.fromkeys(data, Any)}, frozen=True
+            )
             running.journal.tell(kind(**data), resource)
         case {"health": name, "state": state, "reason": reason}:
             running.healths[:] = [each for each in running.healths if each.name != name]
@@ -42,7 +47,8 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     with tempfile.TemporaryDirectory(prefix="tl") as folder:
-        async with console(Path(folder), WebOptions(port=0, stop_s=1.0)) as running:
+        options = WebOptions(port=0, stop_s=1.0)
+        async with console(Path(folder), options, pages=[DEMONSTRATION]) as running:
             print(running.url, flush=True)  # noqa: T201
             while line := await reader.readline():
                 obey(running, json.loads(line))

@@ -1,10 +1,8 @@
 """A real Asterisk with Local channels only, in a folder of its own, for tests and benchmarks of the Asterisk side.
 
-The root folder of Asterisk is taken from the environment variable ``TRUNKLINE_ASTERISK_ROOT``; empty or ``/`` means the
-one that the distribution installed.
+Its dialplan asks the FastAGI server whose port and script the originating action names.
 """
 
-import os
 import signal
 import socket
 import subprocess
@@ -15,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.app.stand.asterisk import Installation, find_asterisk
+from gateway.app.stand.ports import free_ports
+
 USER = "trunkline"
 SECRET = "仇英-secret-0123456789"
-_LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _MODULES = """
     app_dial app_verbose app_userevent app_celgenuserevent app_echo app_stack app_playback app_confbridge
     bridge_simple bridge_softmix bridge_builtin_features
@@ -104,23 +104,14 @@ class BareAsterisk:
         raise TimeoutError("Asterisk did not come up")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def bare_asterisk() -> Iterator[BareAsterisk]:
     """Start an Asterisk, yield it, kill it."""
-    root = Path(os.environ.get("TRUNKLINE_ASTERISK_ROOT") or "/")
-    if not (root / "usr/sbin/asterisk").exists():
-        raise RuntimeError("no Asterisk: set TRUNKLINE_ASTERISK_ROOT to the folder that holds usr/sbin/asterisk")
+    installation = find_asterisk()
     with tempfile.TemporaryDirectory(prefix="tl-ast-") as name:
         folder = Path(name)
-        port = free_port()
-        command = _write(folder, root, port)
+        (port,) = free_ports(1)
+        command = _write(folder, installation, port)
         asterisk = BareAsterisk(folder, port, None, command)  # type: ignore[arg-type]
         asterisk.start()
         try:
@@ -129,20 +120,19 @@ def bare_asterisk() -> Iterator[BareAsterisk]:
             asterisk.stop()
 
 
-def _write(folder: Path, root: Path, port: int) -> list[str]:
+def _write(folder: Path, installation: Installation, port: int) -> list[str]:
     conf = folder / "etc"
     for part in ("etc", "log/cel-custom", "run", "spool", "lib", "cache"):
         (folder / part).mkdir(parents=True)
-    data = root / "usr/share/asterisk"
     files = {
         "asterisk.conf": f"""[directories](!)
 [directories]
 astetcdir => {conf}
-astmoddir => {root / _LIBRARIES}/asterisk/modules
+astmoddir => {installation.modules}
 astvarlibdir => {folder}/lib
 astdbdir => {folder}/lib
 astkeydir => {folder}/lib
-astdatadir => {data}
+astdatadir => {installation.data}
 astagidir => {folder}/lib
 astspooldir => {folder}/spool
 astrundir => {folder}/run
@@ -178,15 +168,4 @@ write=call
     }
     for file, text in files.items():
         (conf / file).write_text(text, encoding="utf-8")
-    if root == Path("/"):
-        return ["/usr/sbin/asterisk", "-f", "-C", str(conf / "asterisk.conf")]
-    libraries = root / _LIBRARIES
-    return [
-        str(libraries / "ld-linux-x86-64.so.2"),
-        "--library-path",
-        str(libraries),
-        str(root / "usr/sbin/asterisk"),
-        "-f",
-        "-C",
-        str(conf / "asterisk.conf"),
-    ]
+    return [*installation.command, "-f", "-C", str(conf / "asterisk.conf")]

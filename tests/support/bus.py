@@ -32,7 +32,7 @@ class Rang(Event, frozen=True, kw_only=True):
 
 async def until(condition: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # any condition, within a deadline
             await asyncio.sleep(0.005)
 
 
@@ -144,9 +144,7 @@ async def gateway_side(
     )
     login = Login("trunkline", user, password, will=retained.will, session_expiry_s=60)
     session = BusSession(port, login, topics, retained, commands)
-    relay = OutboxRelay(
-        journal, session, topics, clock, window=window, settle_s=settle_s, on_alarm=alarms.append
-    )
+    relay = OutboxRelay(journal, session, topics, clock, window=window, settle_s=settle_s, on_alarm=alarms.append)
     supervisor.start(session)
     supervisor.start(relay)
     try:

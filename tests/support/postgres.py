@@ -49,7 +49,10 @@ class PostgresCluster:
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it answers.
+
+        Call it on the main thread: the server is told to end together with the thread that started it.
+        """
         command = [
             *(*self._as, _BIN / "postgres", "-D", self.folder / "data", "-k", self.folder, "-p", str(self.port)),
             *("-c", "listen_addresses=", "-c", "fsync=on", "-c", "max_connections=30", "-c", "shared_buffers=16MB"),
@@ -57,14 +60,17 @@ class PostgresCluster:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log)
         end = time.monotonic() + _DEADLINE_S
-        while True:
-            try:
-                with self.connect():
-                    return
-            except psycopg.OperationalError as error:
-                assert self._process.poll() is None, (self.folder / "log").read_text()
-                assert time.monotonic() < end, error
-                time.sleep(0.02)
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < end, (self.folder / "log").read_text()
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server; ``SIGQUIT`` is a crash without a checkpoint, which the next start has to recover from."""
@@ -72,6 +78,11 @@ class PostgresCluster:
             self._process.send_signal(how)
             self._process.wait(_DEADLINE_S)
             self._process = None
+
+    def end_sessions(self) -> None:
+        """Break every connection, as a network or a failing proxy would, without stopping the server."""
+        with self.connect() as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
 
     def remove(self) -> None:
         self.stop(signal.SIGQUIT)

@@ -64,6 +64,9 @@ class TelephoneOptions(Options, frozen=True, kw_only=True):
     dial_ring_s: Annotated[
         int, msgspec.Meta(ge=5, le=120, description="How long the operator's own phone rings when a call is dialled.")
     ] = 20
+    duty_leader: Annotated[
+        str, msgspec.Meta(description="Number that is rung for alarms that nobody at the positions acknowledges.")
+    ] = ""
     overflow: Annotated[
         bool, msgspec.Meta(description="Ring for a caller although every line is busy, instead of the busy tone.")
     ] = False

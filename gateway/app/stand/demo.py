@@ -1,82 +1,42 @@
 """Everything on this machine: broker, Asterisk and gateway, one demonstration call, then events until Ctrl-C."""
 
 import asyncio
-import secrets
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import msgspec
+import httpx
 
-import config.asterisk.fallback
-from config.asterisk.plan import AsteriskPlan, Fallback, Folders, Line, Phone, Trunk
-from gateway.app.stand.asterisk import AsteriskChild, Installation
+from gateway.app.client import server_sent_events
+from gateway.app.house import open_house
+from gateway.app.paths import StatePaths, default_state_folder
+from gateway.app.show import event_line
 from gateway.app.stand.errors import ProgramFailedError
 from gateway.app.stand.phones import PhoneSetup, Softphone
-from gateway.app.stand.ports import free_ports
-from gateway.app.stand.processes import Child, Ready
-from gateway.app.stand.speech import EMERGENCY_CALL, OPERATOR_ANSWER, speak
-from gateway.core.errors import TrunklineError
+from gateway.app.stand.processes import Child
+from gateway.app.stand.sipp import network
+from gateway.app.stand.speech import EMERGENCY_CALL, OPERATOR_ANSWER, raw_alaw, speak
+from gateway.app.stand.stand import NETWORK_ADDRESS, Stand
+from gateway.bus.options import BusOptions
+from gateway.core.errors import ConflictError, TrunklineError
+from gateway.principals.model import SYSTEM, Right
+from gateway.web.options import WebOptions
 
-# The public network has a loopback address of its own, so that its calls are told from those of the phones.
-NETWORK_ADDRESS = "127.0.0.2"
-NUMBERS = tuple(f"8811000{line}" for line in range(1, 9))
-PHONES = ("101", "102")
 CALLER = "13800001111"
 CALLER_NAME = "单雄信"
-
-_STARTUP_S = 30.0
+_OPERATOR = "admin"
+_APPLICATION = "demo"
 _TALK_S = 8.0
-_LONGEST_VALUE = 60
+_ANSWER_S = 30.0
 
-Events = Callable[[], AsyncIterator[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demonstration:
-    """What is started, in this order, and how each is known to be ready. ``events`` yields CloudEvents as they pass."""
-
-    folder: Path
-    broker: Child
-    broker_ready: Ready
-    asterisk: AsteriskChild
-    gateway: Child
-    gateway_ready: Ready
-    events: Events
-    hint: str
+Say = Callable[[str], None]
 
 
-def demonstration_plan(folder: Path, run: Path, installation: Installation, fastagi_port: int) -> AsteriskPlan:
-    """Return a plan of eight lines and two phones with fresh credentials, on free ports of loopback alone."""
-    (ami,) = free_ports(1)
-    (sip,) = free_ports(1, udp=True)
-    (network,) = free_ports(1, udp=True, host=NETWORK_ADDRESS)
-    return AsteriskPlan(
-        folders=Folders(
-            config=folder / "etc",
-            modules=installation.modules,
-            data=installation.data,
-            state=folder / "state",
-            run=run,
-            recordings=folder / "recordings",
-        ),
-        fallback=Fallback(Path(sys.executable), Path(config.asterisk.fallback.__file__), folder / "fallback.json"),
-        lines=tuple(Line(f"line-{index}", (number,)) for index, number in enumerate(NUMBERS, 1)),
-        phones=tuple(Phone(number, secrets.token_urlsafe(18)) for number in PHONES),
-        trunk=Trunk(NETWORK_ADDRESS, network, (NETWORK_ADDRESS,)),
-        ami_port=ami,
-        ami_secret=secrets.token_urlsafe(24),
-        fastagi_port=fastagi_port,
-        sip_port=sip,
-    )
-
-
-async def demo(parts: Demonstration, say: Callable[[str], None] = print) -> int:
-    """Run until SIGINT, SIGTERM or SIGHUP, then stop everything that was started and nothing else.
+async def run_demo(config: Path | None, state: Path | None, *, once: bool, say: Say = print) -> int:
+    """Run until SIGINT, SIGTERM or SIGHUP (with *once*: until the call is over), then stop everything started here.
 
     Returns the exit code: 0 after a signal, the error's own when something failed.
     """
@@ -85,77 +45,167 @@ async def demo(parts: Demonstration, say: Callable[[str], None] = print) -> int:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    work = asyncio.create_task(_work(parts, say), name="demonstration")
+    work = asyncio.create_task(_work(config, state or default_state_folder(), once, say), name="demonstration")
     waiting = asyncio.create_task(stop.wait(), name="demonstration-stop")
     try:
         await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if not stop.is_set():
+        if stop.is_set():
+            say("stopping …")
+        else:
             await work
-            return 0
-        say("stopping …")
     except TrunklineError as error:
-        say(error.message())
+        say(f"[{error.code}] {error.message()}")
         return error.kind.exit_code
-    else:
-        return 0
     finally:
         waiting.cancel()
         work.cancel()
         await asyncio.gather(work, waiting, return_exceptions=True)
         for number in signals:
             loop.remove_signal_handler(number)
+    return 0
 
 
-async def _work(parts: Demonstration, say: Callable[[str], None]) -> None:
+async def _work(config: Path | None, state: Path, once: bool, say: Say) -> None:  # noqa: FBT001
+    stand = Stand(state, config=config)
+    say(f"state lies in {state}")
+    passwords = await _furnish(stand)
     async with AsyncExitStack() as stack:
         say("starting the broker …")
-        stack.push_async_callback(parts.broker.stop)
-        await parts.broker.start(parts.broker_ready, _STARTUP_S)
-        say(f"starting Asterisk {parts.asterisk.installation.version} …")
-        stack.push_async_callback(parts.asterisk.stop)
-        await parts.asterisk.start(_STARTUP_S)
-        say("starting the gateway …")
-        stack.push_async_callback(parts.gateway.stop)
-        await parts.gateway.start(parts.gateway_ready, _STARTUP_S)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_show(parts.events(), say), name="demonstration-events")
-            for child in (parts.broker, parts.asterisk.process, parts.gateway):
-                tasks.create_task(_watch(child), name=f"demonstration-watch-{child.name}")
-            await _call(parts, say)
-            say(parts.hint)
+        await stand.start_broker()
+        stack.push_async_callback(stand.__aexit__, None, None, None)
+        say("starting Asterisk …")
+        await stand.start_asterisk()
+        say(f"starting the gateway … (Asterisk {stand.asterisk.installation.version} runs)")
+        await stand.start_gateway()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                events = tasks.create_task(_show(stand.paths, say), name="demonstration-events")
+                watches = [
+                    tasks.create_task(_watch(child), name=f"demonstration-watch-{child.name}")
+                    for child in (stand.broker, stand.asterisk.process, stand.gateway)
+                ]
+                async with Telephones(stand) as telephones:
+                    say("a telephone is put on the desk, and somebody calls for help …")
+                    await telephones.call_for_help()
+                    for line in _hints(stand, passwords):
+                        say(line)
+                    if not once:
+                        await asyncio.Event().wait()
+                for task in (events, *watches):
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            # one failure takes the others with it: the first is the one to tell
+            raise group.exceptions[0] from group
 
 
-async def _call(parts: Demonstration, say: Callable[[str], None]) -> None:
-    plan, folder = parts.asterisk.plan, parts.folder
-    server = f"{plan.sip_address}:{plan.sip_port}"
-    say("a telephone is put on the desk, and somebody calls for help …")
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    operator = PhoneSetup(
-        user=plan.phones[0].number,
-        password=plan.phones[0].password,
-        server=server,
-        folder=folder / "operator",
-        speech=await speak(folder / "operator.wav", OPERATOR_ANSWER),
-        answer="auto",
-    )
-    caller = PhoneSetup(
-        user=CALLER,
-        name=CALLER_NAME,
-        server=server,
-        address=NETWORK_ADDRESS,
-        folder=folder / "caller",
-        speech=await speak(folder / "caller.wav", EMERGENCY_CALL),
-    )
-    async with Softphone(operator), Softphone(caller) as telephone:
-        await telephone.dial(plan.lines[0].numbers[0])
-        await telephone.wait_for("CALL_ESTABLISHED", deadline_s=_STARTUP_S)
-        await asyncio.sleep(_TALK_S)
-        await telephone.hang_up()
+class Telephones:
+    """The desk's telephone, which answers by itself, and a public network that answers every call."""
+
+    def __init__(self, stand: Stand) -> None:
+        self._stand = stand
+        self._folder = stand.paths.root / "demo"
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        plan = self._stand.asterisk.plan
+        operator = PhoneSetup(
+            user=plan.phones[0].number,
+            password=plan.phones[0].password,
+            server=self._server,
+            folder=self._folder / "operator",
+            speech=await speak(self._folder / "operator.wav", OPERATOR_ANSWER),
+            answer="auto",
+        )
+        await self._stack.enter_async_context(Softphone(operator))
+        sound = await raw_alaw(self._folder / "operator.wav")
+        far_end = await asyncio.to_thread(network, self._folder / "network", plan.trunk.port, sound, NETWORK_ADDRESS)
+        self._stack.push_async_callback(far_end.stop)
+        await far_end.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def call_for_help(self) -> None:
+        """Call the first line, speak, and hang up."""
+        caller = PhoneSetup(
+            user=CALLER,
+            name=CALLER_NAME,
+            server=self._server,
+            address=NETWORK_ADDRESS,
+            folder=self._folder / "caller",
+            speech=await speak(self._folder / "caller.wav", EMERGENCY_CALL),
+        )
+        async with Softphone(caller) as telephone:
+            await telephone.dial(self._stand.asterisk.plan.lines[0].numbers[0])
+            await telephone.wait_for("CALL_ESTABLISHED", deadline_s=_ANSWER_S)
+            await asyncio.sleep(_TALK_S)
+            await telephone.hang_up()
+
+    @property
+    def _server(self) -> str:
+        plan = self._stand.asterisk.plan
+        return f"{plan.sip_address}:{plan.sip_port}"
 
 
-async def _show(events: AsyncIterator[Mapping[str, Any]], say: Callable[[str], None]) -> None:
-    async for event in events:
-        say(readable(event))
+async def _furnish(stand: Stand) -> dict[str, str]:
+    """Put in what a trial needs: a few contacts, an administrator and an application; return what was made now."""
+    made: dict[str, str] = {}
+    contacts = resources.files("config").joinpath("examples/contacts.csv").read_bytes()
+    async with open_house(stand.settings, stand.paths, running=False) as house:
+        await house.directory.import_csv(contacts, principal=SYSTEM)
+        try:
+            made[_OPERATOR] = await house.principals.bootstrap_administrator(_OPERATOR)
+        except ConflictError:
+            made.pop(_OPERATOR, None)
+        known = [application.name for application in await house.principals.applications.list()]
+        applications = house.principals.applications
+        rights = (Right("*"),)
+        issued = (
+            await applications.rotate(SYSTEM, _APPLICATION)
+            if _APPLICATION in known
+            else await applications.add(SYSTEM, _APPLICATION, rights)
+        )
+        made[_APPLICATION] = issued.secret
+    return made
+
+
+def _hints(stand: Stand, passwords: dict[str, str]) -> list[str]:
+    web = stand.settings.of(WebOptions)
+    bus = stand.settings.of(BusOptions)
+    program = ".venv/bin/trunkline"
+    sign_in = f"sign in as {_OPERATOR} / {passwords[_OPERATOR]}" if _OPERATOR in passwords else "with your password"
+    login = f"-u {_APPLICATION} -P {passwords[_APPLICATION]}"
+    address = f"-h 127.0.0.1 -p {bus.listener.loopback_port}"
+    subscribe = f"mosquitto_sub {address} {login} -t 'gw/v1/{bus.site}/+/+/evt/#' -v"
+    return [
+        "",
+        "Everything runs. Try next, in another terminal (Ctrl-C here stops everything):",
+        f"  {program} send tel.dial number=110     the desk's telephone rings, then 110 is dialled",
+        f"  {program} status                       how every part is",
+        f"  {program} events --from-seq 1          everything that has happened",
+        f"  http://{web.host}:{web.port}/   {sign_in}",
+        f"  {subscribe}",
+        "",
+    ]
+
+
+async def _show(paths: StatePaths, say: Say) -> None:
+    """Print every event from the first one on, over any number of connections."""
+    async for event in _events(paths):
+        say(event_line(event))
+
+
+async def _events(paths: StatePaths) -> AsyncIterator[dict[str, Any]]:
+    transport = httpx.AsyncHTTPTransport(uds=str(paths.socket))
+    timeout = httpx.Timeout(10.0, read=30.0)
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://trunkline.local", timeout=timeout) as client,
+        client.stream("GET", "/api/v1/events") as answer,
+    ):
+        async for event in server_sent_events(answer.aiter_lines()):
+            yield event
 
 
 async def _watch(child: Child) -> None:
@@ -166,19 +216,3 @@ async def _watch(child: Child) -> None:
         tail=await asyncio.to_thread(child.tail),
         log=child.log,
     )
-
-
-def readable(event: Mapping[str, Any]) -> str:
-    """Return one event as one line: time of day, type, subject, then its data as ``key=value``."""
-    time = str(event.get("time", ""))[11:23]
-    data = event.get("data")
-    values = data.items() if isinstance(data, Mapping) else ()
-    texts = (f"{key}={_short(value)}" for key, value in values if value not in (None, "", [], {}))
-    return f"{time:<12}  {event.get('type', '?'):<28} {event.get('subject', '')}  {' '.join(texts)}".rstrip()
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    # a line of a terminal: no control character of a caller's name reaches it
-    text = "".join(character if character.isprintable() else "·" for character in text)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

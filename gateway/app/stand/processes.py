@@ -1,6 +1,7 @@
 """A program that this process starts, watches and surely ends."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -55,6 +56,7 @@ class Child:
         self._cwd = cwd
         self._user = user
         self._process: asyncio.subprocess.Process | None = None
+        self._end: asyncio.Task[int] | None = None
 
     @property
     def pid(self) -> int:
@@ -90,6 +92,7 @@ class Child:
             )
         finally:
             os.close(descriptor)
+        self._end = asyncio.create_task(self._sweep(self._process), name=f"end-of-{self.name}")
         _log.debug("program started", program=self.name, pid=self.pid)
         if ready is None:
             return
@@ -105,13 +108,13 @@ class Child:
 
     async def ended(self) -> int:
         """Wait without a deadline for the end of the program, and return its exit code: for a watcher's task."""
-        return await self._started().wait()
+        return await asyncio.shield(self._ending())
 
     async def wait(self, deadline_s: float) -> int:
         """Return the exit code of a program that ends by itself. Raises :class:`ProgramFailedError` if it does not."""
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._started().wait()
+                return await self.ended()
         except TimeoutError as error:
             raise await self._failed(f"did not end within {deadline_s:g} s") from error
 
@@ -131,12 +134,11 @@ class Child:
             self._signal(signal.SIGCONT)  # a stopped program takes no signal but KILL
             try:
                 async with asyncio.timeout(grace_s):
-                    await process.wait()
+                    await self.ended()
             except TimeoutError:
                 _log.warning("program killed", program=self.name, pid=process.pid, grace_s=grace_s)
-        # The group outlives its leader while something of it still runs, and its number is not given away before.
-        self._signal(signal.SIGKILL, whole_group=True)
-        return await process.wait()
+                self._signal(signal.SIGKILL)
+        return await self.ended()
 
     def kill(self) -> None:
         """End it at once (SIGKILL), as a crash would."""
@@ -169,20 +171,28 @@ class Child:
     async def _failed(self, what: str) -> ProgramFailedError:
         return ProgramFailedError(program=self.name, what=what, tail=await asyncio.to_thread(self.tail), log=self.log)
 
+    async def _sweep(self, process: asyncio.subprocess.Process) -> int:
+        # What the program started is ended right after it: later, its group's number may be somebody else's.
+        code = await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return code
+
+    def _ending(self) -> asyncio.Task[int]:
+        if self._end is None:
+            raise RuntimeError(f"{self.name} has not been started")
+        return self._end
+
     def _started(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise RuntimeError(f"{self.name} has not been started")
         return self._process
 
-    def _signal(self, number: signal.Signals, *, whole_group: bool = False) -> None:
+    def _signal(self, number: signal.Signals) -> None:
         process = self._started()
-        try:
-            if whole_group:
-                os.killpg(process.pid, number)
-            elif process.returncode is None:
-                os.kill(process.pid, number)
-        except ProcessLookupError:
-            return
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
 
 
 async def accepts(host: str, port: int) -> bool:

@@ -47,3 +47,10 @@ async def _run(name: str, command: Sequence[str], log: Path) -> None:
         await child.check(SPEAK_DEADLINE_S)
     finally:
         await child.stop()
+
+
+async def raw_alaw(path: Path) -> Path:
+    """Write the WAV file *path* beside it as raw A-law, as sipp plays it, and return the new path."""
+    raw = path.with_suffix(".alaw")
+    await _run("sox", [find_program("sox"), str(path), "-t", "al", str(raw)], path.with_suffix(".log"))
+    return raw

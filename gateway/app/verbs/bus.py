@@ -33,7 +33,9 @@ def events(context: click.Context, *, as_json: bool, from_seq: int | None, follo
 @click.argument("fields", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--ttl", "ttl_s", type=click.FloatRange(min=0.1), help="Seconds in which it must take effect.")
 @click.option("--id", "key", help="Idempotency key; the same key never does a thing twice.")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0, max=60), default=30.0, help="Seconds to wait for its end.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(min=0, max=60), default=30.0, help="Seconds to wait for its end."
+)
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 @click.pass_context
 def send(  # noqa: PLR0917  # one argument for each option

@@ -1,6 +1,5 @@
 """What several verbs need: the settings, the state folder, and a way to the daemon or, without one, to the store."""
 
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -5,7 +5,7 @@ import json
 
 import click
 
-from gateway.app.cli import language, main
+from gateway.app.cli import config_file, language, main
 from gateway.app.show import status_lines
 from gateway.app.verbs.common import daemon, place
 
@@ -27,7 +27,7 @@ def check_config(context: click.Context) -> None:
     here = place(context)
     from gateway.app.house import check
 
-    check(here.settings, here.paths)
+    check(here.settings)
     click.echo(f"ok: the configuration can be used; state lies in {here.paths.root}")
 
 
@@ -97,4 +97,4 @@ def demo(context: click.Context, *, once: bool) -> None:
     from gateway.app.stand.demo import run_demo
 
     here = place(context)
-    raise SystemExit(asyncio.run(run_demo(here.settings, here.paths, once=once)))
+    raise SystemExit(asyncio.run(run_demo(config_file(context), here.paths.root, once=once)))

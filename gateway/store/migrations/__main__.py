@@ -1,8 +1,8 @@
 """Write a new revision from what the models say: ``python -m gateway.store.migrations "what changes"``.
 
 Imports every module of the project (so that all models are known), migrates an empty SQLite database in memory to the
-newest revision, and writes the difference to ``versions/``. Read and mend the file before it is committed. With
-``--check`` it writes nothing, and fails when there is a difference.
+newest revision, and writes the difference to ``versions/``. Read and mend the file (``ruff format``) before it is
+committed. With ``--check`` it writes nothing, and fails when there is a difference.
 """
 
 import importlib

@@ -66,6 +66,8 @@ async def test_the_gateway_decides_and_both_directions_are_recorded(stand):
     assert sound.heard(stand.recording(uniqueid, "in"), 1000) > 1.0
     assert sound.heard(stand.recording(uniqueid, "out"), 440) > 1.0
     assert requests[0]["agi_uniqueid"] == uniqueid
+    (wire,) = (path.read_text(errors="replace") for path in stand.folder.glob("caller-*/*messages.log"))
+    assert "sip:102@" not in wire  # who answered is not told
 
 
 async def test_cel_tells_the_whole_life_of_a_call(stand):

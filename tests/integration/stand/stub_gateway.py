@@ -8,6 +8,9 @@ from pathlib import Path
 
 async def main(port: int, path: Path) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not (await reader.readline()).strip():
+            writer.close()  # only a look whether somebody listens
+            return
         while (await reader.readline()).strip():
             pass
         event = json.dumps({"time": "2026-01-01T08:09:10.123Z", "type": "tel.call_started.v1"})

@@ -10,8 +10,8 @@ from gateway.core.options import Secret
 from gateway.store.options import StoreOptions
 from gateway.store.store import SqlStore
 from gateway.store.unit import Base
-from tests.support.postgres import PostgresCluster
 from tests.support import ledger  # noqa: F401  # its table has to be known before any is created
+from tests.support.postgres import PostgresCluster
 
 Opened = Callable[..., AbstractAsyncContextManager[SqlStore]]
 

@@ -36,7 +36,7 @@ async def test_numbers_go_on_and_the_epoch_rises_over_a_restart(opened: Opened) 
 
 
 async def test_a_failing_unit_leaves_nothing_and_hinders_no_neighbour(opened: Opened) -> None:
-    def fail_after(entry: str):  # noqa: ANN202
+    def fail_after(entry: str):
         def work(unit: Unit) -> None:
             enter(entry, events=2)(unit)
             raise KeyError(entry)
@@ -102,7 +102,7 @@ async def test_listeners_hear_everything_in_order_before_the_writer_goes_on(open
     heard: list[int] = []
     committed: list[str] = []
     async with opened() as store:
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(-1))
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: heard.append(-1))
 
         def broken(event: StoredEvent) -> None:
             raise RuntimeError(event.seq)
@@ -191,7 +191,7 @@ async def test_closing_writes_what_waits_and_refuses_the_rest(opened: Opened) ->
 
 async def test_a_reader_cannot_write(opened: Opened) -> None:
     async with opened() as store:
-        with pytest.raises(StoreUnavailableError, match="read-?only"):
+        with pytest.raises(StoreUnavailableError, match=r"read-?only"):
             await store.read(lambda connection: connection.execute(sa.insert(Entry), {"id": "x", "events": 0}))
         assert await entries(store) == {}
 

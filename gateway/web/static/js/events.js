@@ -3,8 +3,8 @@
 import { fill, h } from "./dom.js";
 import { has, language, languages, t } from "./i18n.js";
 
-const FACTS = 4;
-const HIDDEN = /(^|_)(id|ids|key|call|uniqueid|linkedid|channel|revision|epoch|digest|sha256)$/;
+const FACTS = 5;
+const HIDDEN = /(^|_)(id|ids|key|call|line|uniqueid|linkedid|channel|recording|revision|epoch|digest|sha256)$/;
 
 /** @param {HTMLElement} host @param {any} context */
 export function showEvents(host, { live }) {
@@ -73,19 +73,18 @@ function title(entry, key, name) {
   return said ? `${known}: ${said}` : known;
 }
 
-/** A few plain values, those of a nested party too, with their names. @returns {[string, string][]} */
-function facts(data, depth = 0) {
-  /** @type {[string, string][]} */
-  const found = [];
-  for (const [key, value] of Object.entries(data ?? {})) {
-    if (HIDDEN.test(key) || key === "text_en" || key === "text_zh" || value === null || value === "" || value === false) continue;
-    if (typeof value === "object") {
-      if (depth === 0 && !Array.isArray(value)) found.push(...facts(value, 1));
-      continue;
-    }
-    found.push([has(`field.${key}`) ? t(`field.${key}`) : words(key), has(`value.${value}`) ? t(`value.${value}`) : plain(key, value)]);
-  }
-  return found.slice(0, FACTS);
+/** A few plain values with their names: first who it is about, then the rest in the order of the event. @returns {[string, string][]} */
+function facts(data) {
+  const { contact, ...rest } = data ?? {};
+  const person = contact ? [["", [contact.name, contact.post, contact.unit].filter(Boolean).join(" · ")]] : [];
+  const plainly = Object.entries(rest)
+    .filter(([key, value]) => !HIDDEN.test(key) && !/^text_(en|zh)$/.test(key) && ["string", "number", "boolean"].includes(typeof value))
+    .filter(([, value]) => value !== "" && value !== false)
+    .map(([key, value]) => {
+      const name = has(`field.${key}`) ? t(`field.${key}`) : words(key);
+      return value === true ? ["", name] : [name, has(`value.${value}`) ? t(`value.${value}`) : plain(key, value)];
+    });
+  return [...person, ...plainly].slice(0, FACTS);
 }
 
 function plain(key, value) {

@@ -40,34 +40,31 @@ const number = (shown) => Number(LINE.exec(shown.resource)[1]);
 const stateOf = (shown) => shown.state.state ?? "idle";
 
 function lamp(shown) {
-  const state = stateOf(shown);
-  const index = number(shown);
-  const { name, from, since } = facts(shown.state);
-  const timer = since && h("span", { className: "since", dataset: { since } });
+  const { state, display_name: label, since, direction, phone } = { ...shown.state, state: stateOf(shown) };
+  const quiet = state === "idle" || state === "out_of_service";
+  const timer = !quiet && since && h("span", { className: "since", dataset: { since } });
   if (timer) tick(timer);
+  const { name, from } = who(shown.state);
   return h("li", { className: "lamp", id: shown.resource, dataset: { state } },
     glyph(GLYPHS[state] ?? "info"),
-    h("span", { className: "label" }, t("lines.name", { n: index })),
+    h("span", { className: "label" }, h("span", {}, label || t("lines.name", { n: number(shown) })), h("span", {}, phone)),
     h("span", { className: "word" }, h("span", {}, t(`line.${state}`)), timer),
-    h("span", { className: "who" }, name),
-    h("span", { className: "from" }, from));
+    !quiet && h("span", { className: "who" }, name || (direction ? t(`line.unknown.${direction}`) : "")),
+    !quiet && h("span", { className: "from" }, from));
 }
 
-/** Who is on the line, best known first, and since when. */
-function facts(state) {
-  const caller = state.caller ?? state.party ?? state;
+/** Who is on the line, best known first. */
+function who(state) {
   const texts = (...parts) => parts.filter((part) => typeof part === "string" && part);
-  const known = texts(caller.name ?? state.caller_name, caller.post);
-  const [digits = ""] = texts(caller.number, state.number, state.caller_number);
+  const known = texts(state.contact?.name, state.contact?.post);
   return {
-    name: known.join(" · ") || digits,
-    from: [caller.unit, known.length && digits].filter(Boolean).join(" · "),
-    since: state.since ?? state.started_at ?? null,
+    name: known.join(" · ") || state.contact?.unit || state.number || "",
+    from: texts(known.length && state.contact?.unit, (known.length || state.contact?.unit) && state.number).join(" · "),
   };
 }
 
 function tick(element) {
-  const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(element.dataset.since)) / 1000));
+  const seconds = Math.max(0, Math.floor(Date.now() / 1000 - Number(element.dataset.since)));
   const parts = [Math.floor(seconds / 60) % 60, seconds % 60].map((part) => String(part).padStart(2, "0"));
   element.textContent = (seconds >= 3600 ? [Math.floor(seconds / 3600), ...parts] : parts).join(":");
 }

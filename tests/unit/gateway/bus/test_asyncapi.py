@@ -76,9 +76,7 @@ def test_the_document_names_every_topic_and_message() -> None:
 
 
 def test_the_same_classes_give_the_same_bytes_whatever_their_order() -> None:
-    other = Contract(
-        events=[CallStarted, TextReceived], commands=[DIAL], states={"tel": [LineState]}, request=Request
-    )
+    other = Contract(events=[CallStarted, TextReceived], commands=[DIAL], states={"tel": [LineState]}, request=Request)
     assert asyncapi_json(CONTRACT, version="1") == asyncapi_json(other, version="1")
     assert catalog_of(CONTRACT) == catalog_of(other)
 
@@ -88,7 +86,9 @@ def test_a_change_of_a_schema_changes_its_hash_and_the_contract() -> None:
         more: int = 0
 
     before = catalog_of(CONTRACT)
-    after = catalog_of(Contract(events=[TextReceived, CallStartedChanged], commands=[DIAL], states={"tel": [LineState]}))
+    after = catalog_of(
+        Contract(events=[TextReceived, CallStartedChanged], commands=[DIAL], states={"tel": [LineState]})
+    )
     assert before.contract != after.contract
     assert [one.name for one in before.events] == ["sms.text_received.v1", "tel.call_started.v1"]
     changed = {one.name for one in before.events} - {one.name for one in before.events if one in after.events}

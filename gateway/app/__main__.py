@@ -1,0 +1,5 @@
+"""``python -m gateway.app`` is the command line."""
+
+from gateway.app.cli import main
+
+main()

@@ -1,0 +1,237 @@
+"""The composition root: the one place where every part is made and joined.
+
+A :class:`House` is made open and not started: its services work, nothing outside is touched. The daemon then starts its
+adapters; the command line, when no daemon runs, uses it as it is.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import CollectorRegistry
+
+from config.settings import Settings
+from gateway.alarms import commands as alarm_commands
+from gateway.alarms import routes as alarm_routes
+from gateway.alarms.escalation import Escalation
+from gateway.alarms.options import AlarmOptions
+from gateway.alarms.service import AlarmService
+from gateway.app.bus import broker_security, build_bus
+from gateway.app.contract import contract, version
+from gateway.app.health import HealthAlarms
+from gateway.app.housekeeping import Housekeeping
+from gateway.app.metrics import GatewayCollector
+from gateway.app.paths import StatePaths
+from gateway.app.ringer import TelephoneRinger
+from gateway.app.switchboard import build_switchboard
+from gateway.bus import replay as bus_replay
+from gateway.bus.options import BusOptions
+from gateway.commands import administration
+from gateway.commands.dispatcher import CommandDispatcher
+from gateway.commands.options import CommandOptions
+from gateway.commands.registry import CommandRegistry
+from gateway.core.board import Board
+from gateway.core.clock import Clock, SystemClock
+from gateway.core.supervisor import Adapter, Supervisor
+from gateway.directory import commands as directory_commands
+from gateway.directory import routes as directory_routes
+from gateway.directory.numbers import Numbering
+from gateway.directory.options import NumberingOptions
+from gateway.directory.service import DirectoryService
+from gateway.incidents import commands as incident_commands
+from gateway.incidents import routes as incident_routes
+from gateway.incidents.options import IncidentOptions
+from gateway.incidents.service import IncidentService
+from gateway.principals.audit import AuditTrail
+from gateway.principals.options import PrincipalsOptions
+from gateway.principals.service import PrincipalService
+from gateway.store.options import StoreOptions
+from gateway.store.store import SqlStore
+from gateway.web.application import WebParts, web_application
+from gateway.web.host import LocalSocket, WebHost
+from gateway.web.live import LiveHub
+from gateway.web.options import WebOptions
+from gateway.web.status_routes import Site
+from trunks.telephone import commands as telephone_commands
+from trunks.telephone.options import TelephoneOptions
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Every part that others ask for, and the adapters in the order of their start."""
+
+    store: SqlStore
+    board: Board
+    clock: Clock
+    supervisor: Supervisor
+    principals: PrincipalService
+    audit: AuditTrail
+    dispatcher: CommandDispatcher
+    directory: DirectoryService
+    adapters: tuple[Adapter, ...]
+    disabled: tuple[tuple[str, str], ...]
+
+    async def start(self) -> None:
+        """Carry on with the commands of the time before, then start every adapter."""
+        for name, reason in self.disabled:
+            self.supervisor.disable(name, reason)
+        for adapter in self.adapters:
+            self.supervisor.start(adapter)
+        await self.dispatcher.recover()
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop the adapters, the last one first."""
+        await self.supervisor.stop(grace_s=grace_s)
+
+
+@contextlib.asynccontextmanager
+async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
+    """Open the store and make every part. *running* tells that the adapters will be started."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield await _build(stack, settings, paths, running=running)
+
+
+async def _build(  # one name for each part; reads from the bottom of the house to its top
+    stack: contextlib.AsyncExitStack, settings: Settings, paths: StatePaths, *, running: bool
+) -> House:
+    await asyncio.to_thread(paths.create)
+    clock = SystemClock()
+    board = Board()
+    site = settings.of(BusOptions).site
+
+    store = SqlStore(settings.of(StoreOptions), folder=paths.root, site=site, clock=clock)
+    await store.open()
+    stack.push_async_callback(store.close)
+
+    audit = AuditTrail(store)
+    security = await asyncio.to_thread(lambda: broker_security(settings, paths, store, _command_names, running=running))
+    principals = PrincipalService(
+        store, clock, settings.of(PrincipalsOptions), audit, sinks=() if security is None else (security,)
+    )
+    stack.callback(principals.close)
+    await principals.start()
+
+    numbering = Numbering(settings.of(NumberingOptions))
+    directory = DirectoryService(store, numbering, clock, audit)
+    await directory.load()
+    incidents = IncidentService(store, settings.of(IncidentOptions))
+    await incidents.start()
+    alarms = AlarmService(store=store, board=board, clock=clock, options=settings.of(AlarmOptions))
+
+    switchboard = await build_switchboard(
+        settings, paths, store=store, board=board, clock=clock, directory=directory, numbering=numbering
+    )
+    telephone = settings.of(TelephoneOptions)
+    ringer = TelephoneRinger(
+        switchboard.service,
+        positions=[phone.number for phone in telephone.phones],
+        duty_leader=telephone.duty_leader,
+    )
+
+    registry = CommandRegistry(
+        (
+            *administration.commands(principals),
+            *alarm_commands.commands(alarms),
+            *directory_commands.commands(directory),
+            *incident_commands.commands(incidents),
+            *telephone_commands.commands(switchboard.service),
+        )
+    )
+    dispatcher = CommandDispatcher(
+        store=store,
+        clock=clock,
+        options=settings.of(CommandOptions),
+        audit=audit,
+        registry=registry,
+        principals=principals,
+    )
+    stack.push_async_callback(dispatcher.stop)
+
+    health = HealthAlarms(alarms)
+    supervisor = Supervisor(clock, on_change=health.changed)
+    bus = await build_bus(
+        settings,
+        paths,
+        store=store,
+        board=board,
+        clock=clock,
+        dispatcher=dispatcher,
+        applications=principals.applications,
+        refusals=dispatcher,
+        security=security,
+        health=supervisor.health,
+        alarms=alarms,
+    )
+    health.listen(lambda _: bus.retained.note_health())
+    stack.callback(bus.retained.close)
+    for command in bus_replay.commands(bus.replay):
+        registry.add(command)
+
+    metrics = CollectorRegistry()
+    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, intake=bus.intake))
+    web = settings.of(WebOptions)
+    hub = LiveHub(
+        journal=store,
+        board=board,
+        clock=clock,
+        epoch=store.epoch,
+        last_seq=store.last_seq,
+        stream_max=web.stream_max,
+        stream_buffer=web.stream_buffer,
+        heartbeat_s=web.heartbeat_s,
+    )
+    stack.callback(hub.close)
+    routes: Sequence[HTTPRouteHandler] = (
+        *alarm_routes.routes(alarms),
+        *incident_routes.routes(incidents),
+        *directory_routes.routes(directory),
+    )
+    parts = WebParts(
+        authenticator=principals,
+        dispatcher=dispatcher,
+        journal=store,
+        hub=hub,
+        site=Site(
+            name=site, started_at=clock.wall(), health=supervisor.health, versions=lambda: {"trunkline": version()}
+        ),
+        clock=clock,
+        metrics=metrics,
+        routes=routes,
+    )
+    app = await asyncio.to_thread(web_application, web, parts)
+    local = LocalSocket(web, app, hub, paths.socket)
+    console = (WebHost(web, app, hub),) if web.enabled else ()
+
+    return House(
+        store=store,
+        board=board,
+        clock=clock,
+        supervisor=supervisor,
+        principals=principals,
+        audit=audit,
+        dispatcher=dispatcher,
+        directory=directory,
+        adapters=(
+            local,
+            *console,
+            Escalation(alarms, ringer, clock),
+            *switchboard.adapters,
+            *bus.adapters,
+            Housekeeping(store, dispatcher, clock=clock),
+        ),
+        disabled=() if console else (("web", "web.enabled is false"),),
+    )
+
+
+def _command_names() -> list[str]:
+    return [spec.name for spec in contract().commands]
+
+
+def check(settings: Settings) -> None:
+    """Raise what is wrong with settings that are right one by one but not together. Blocking."""
+    settings.of(WebOptions).check()

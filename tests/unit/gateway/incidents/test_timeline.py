@@ -1,0 +1,1 @@
+"""The timeline on the real store: the journal answers."""
