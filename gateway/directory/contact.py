@@ -67,5 +67,6 @@ class ContactRef(Message, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """One line for a telephone's display."""
-        return " ".join(part for part in (self.unit, self.name, self.post) if part)
+        """One line for a telephone's display, without anything that cannot be shown."""
+        line = " ".join(part for part in (self.unit, self.name, self.post) if part)
+        return "".join(char for char in line if char.isprintable())

@@ -205,7 +205,11 @@ def _take_row(
     """Add one row to its contact; a row with an error changes nothing."""
     if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
         return [RowError(line, "", f"{len(cells)} cells under {len(columns)} columns")]
-    row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
+    row = {
+        name: cell.strip() if name == "notes" else " ".join(cell.split())
+        for name, cell in zip(columns, cells, strict=False)
+        if name
+    }
     errors = [
         RowError(line, name, f"longer than {_LONGEST.get(name, _LONGEST_OTHER)} characters")
         for name, cell in row.items()

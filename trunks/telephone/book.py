@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from sqlalchemy import exc
 
 from gateway.core.board import Board
 from gateway.core.clock import Clock
@@ -22,7 +23,7 @@ from gateway.directory.contact import ContactRef
 from gateway.store.errors import StoreError
 from gateway.store.unit import Store, Unit
 from trunks.telephone.calls import CHANNEL_PREFIX, Call, Observation, Started, Step, reduce, start
-from trunks.telephone.events import LineShown
+from trunks.telephone.events import LineShown, Party
 from trunks.telephone.lines import Lines
 from trunks.telephone.options import UNASSIGNED_LINE
 from trunks.telephone.repository import CallRepository
@@ -72,7 +73,7 @@ class CallBook:
         self._early: OrderedDict[str, list[Observation]] = OrderedDict()
         self._pending: deque[_Change] = deque()
         self._wake = asyncio.Event()
-        self._since: dict[str, tuple[str, float]] = {}
+        self._since: dict[str, tuple[str, datetime]] = {}
 
     async def load(self) -> str | None:
         """Read open and recent calls from the store; return how far CEL had been read."""
@@ -96,6 +97,10 @@ class CallBook:
     def get(self, call_id: str) -> Call | None:
         """Return a call by its id, also one that ended lately."""
         return self._calls.get(call_id)
+
+    async def latest(self, limit: int) -> list[Call]:
+        """Return the newest calls as they are written down, the newest first."""
+        return await self._store.read(lambda connection: CallRepository.latest(connection, limit))
 
     def find(self, *legs: str) -> Call | None:
         """Return the call that a Uniqueid or Linkedid belongs to; the first one known decides."""
@@ -147,17 +152,25 @@ class CallBook:
     async def run(self, reporter: Reporter) -> None:
         """Write changes down until cancelled; what the store refuses for now waits and is written later."""
         reporter.ready()
+        size = _BATCH
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                batch = [self._pending[index] for index in range(min(_BATCH, len(self._pending)))]
+                batch = [self._pending[index] for index in range(min(size, len(self._pending)))]
                 try:
                     await self._store.write(_writing(batch), name="calls")
+                    size = _BATCH
                 except StoreError as error:
                     reporter.degraded(f"{error.code}: {len(self._pending)} changes wait")
                     await self._clock.sleep(_RETRY_S)
                     continue
+                except (exc.SQLAlchemyError, ValueError, TypeError) as error:
+                    # One change cannot be written, whatever is done: found one by one, it must not hold up the others.
+                    if len(batch) > 1:
+                        size = 1
+                        continue
+                    log.exception("a change of a call cannot be written down", reason=type(error).__name__)
                 reporter.ready()
                 for change in batch:
                     self._pending.popleft()
@@ -240,16 +253,15 @@ class CallBook:
         now = self._lines.now(name)
         call = self._calls.get(now.call) if now.call else None
         key = f"{now.state}:{now.call}"
-        if self._since.get(name, ("", 0.0))[0] != key:
-            self._since[name] = (key, self._clock.wall().timestamp())
+        if name not in self._since or self._since[name][0] != key:
+            self._since[name] = (key, self._clock.wall())
         shown = LineShown(
             state=now.state.value,
             display_name=self._lines.options(name).display_name or name,
             since=self._since[name][1],
             call=now.call,
             direction=None if call is None else call.direction,
-            number="" if call is None else call.number,
-            contact=None if call is None else call.contact,
+            party=None if call is None else _party(call),
             phone="" if call is None else call.phone,
         )
         self._board.put("tel", name, shown)
@@ -260,6 +272,13 @@ class CallBook:
     @staticmethod
     def _future() -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
+
+
+def _party(call: Call) -> Party:
+    who = call.contact
+    if who is None:
+        return Party(number=call.number)
+    return Party(number=call.number, contact=who.id, unit=who.unit, name=who.name, post=who.post)
 
 
 def _writing(batch: list[_Change]) -> Callable[[Unit], None]:

@@ -18,6 +18,7 @@ from trunks.telephone.observe import CelObserver
 
 _DELAY = timedelta(seconds=3)
 _MOST_HELD = 10_000
+_AT_A_TIME = 50
 
 
 class CelFollower:
@@ -49,7 +50,7 @@ class CelFollower:
         while True:
             async with self._reading:
                 await self._fetch()
-                self._tell(everything=len(self._held) > _MOST_HELD)
+                await self._tell(everything=len(self._held) > _MOST_HELD)
             reporter.ready()
             await self._clock.sleep(self._interval_s)
 
@@ -57,8 +58,8 @@ class CelFollower:
         """Take every record that is there, without delay."""
         async with self._reading:
             while await self._fetch():
-                self._tell(everything=True)
-            self._tell(everything=True)
+                await self._tell(everything=True)
+            await self._tell(everything=True)
 
     async def _fetch(self) -> bool:
         records, position = await self._reader.read(self._position)
@@ -69,9 +70,13 @@ class CelFollower:
         self._held.append(position)
         return bool(records)
 
-    def _tell(self, *, everything: bool) -> None:
+    async def _tell(self, *, everything: bool) -> None:
         before = self._clock.wall() - _DELAY
+        taken = 0
         while self._held:
+            taken += 1
+            if taken % _AT_A_TIME == 0:
+                await asyncio.sleep(0)  # a long backlog must not hold up callers
             first = self._held[0]
             if isinstance(first, CelPosition):
                 self._book.read_cel_to(msgspec.json.encode(first).decode())

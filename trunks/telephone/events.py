@@ -1,5 +1,6 @@
 """What the switchboard tells. Every call has exactly one start and one end, and nothing is told after its end."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from gateway.core.events import Event, Message
@@ -77,16 +78,25 @@ class CallEnded(CallEvent, frozen=True, kw_only=True):
     synthesised: bool = False
 
 
+class Party(Message, frozen=True, kw_only=True):
+    """The other side of a call, as a line shows it."""
+
+    number: str
+    contact: str = ""
+    unit: str = ""
+    name: str = ""
+    post: str = ""
+
+
 class LineShown(Message, frozen=True, kw_only=True):
-    """The retained state of a line. ``since`` is seconds since 1970, UTC."""
+    """The retained state of a line."""
 
     state: Literal["out_of_service", "idle", "ringing", "dialling", "in_call"]
     display_name: str
-    since: float
+    since: datetime
     call: str = ""
     direction: Direction | None = None
-    number: str = ""
-    contact: ContactRef | None = None
+    party: Party | None = None
     phone: str = ""
 
 

@@ -154,6 +154,10 @@ class TelephoneService:
         """Return the calls that are up."""
         return self._book.open()
 
+    async def latest(self, limit: int) -> list[Call]:
+        """Return the newest calls as they are written down, the newest first."""
+        return await self._book.latest(limit)
+
     def _position(self, wanted: str | None) -> str:
         known = self._phones.numbers()
         if wanted is None:
