@@ -106,13 +106,14 @@ class Doorkeeper:
         return Identity(await self._authenticator.resolve_session(session), session)
 
     async def still_welcome(self, connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-        """Tell whether the identity of a long answer still stands: the session may have ended, the token be revoked."""
+        """Tell whether the identity of a long answer still stands: the session may have ended, the token be revoked.
+
+        When that cannot be found out for now, it stands: an outage of the store must not darken every board.
+        """
         try:
             await self.identify(connection)
         except TrunklineError as error:
-            if error.kind is Kind.UNAUTHENTICATED:
-                return False
-            raise
+            return error.kind is not Kind.UNAUTHENTICATED
         return True
 
     def cookie(self, token: str, *, max_age_s: int | None = None) -> Cookie:

@@ -24,14 +24,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 from litestar.types import Receive, Scope, Send
 
 from gateway.core.board import Board, Shown
 from gateway.core.clock import Clock
+from gateway.core.errors import TrunklineError
 from gateway.principals.model import Principal
 from gateway.store.unit import StoredEvent
 from gateway.web.errors import StreamLimitError
 from gateway.web.ports import Journal
+
+log = structlog.get_logger(__name__)
 
 PAGE = 500
 RECHECK_S = 15.0
@@ -323,9 +327,11 @@ class StreamAnswer:
                 async with contextlib.aclosing(frames):
                     async for frame in frames:
                         await send({"type": "http.response.body", "body": frame, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            except TrunklineError as error:  # the journal cannot be read for now: the reader comes back by itself
+                log.warning("live stream ended", error=error.code, reason=error.message())
             finally:
                 watch.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _close_when_gone(subscription: Subscription, receive: Receive) -> None:

@@ -101,7 +101,8 @@ ACTIONS = st.lists(
 )
 
 
-async def act(action, count, journal, board, reader, unannounced):
+async def act(action, *, journal, board, reader, unannounced):
+    action, count = action
     if action in ("tell", "write"):
         unannounced.extend(journal.write(CallStarted(number=number)) for number in range(count))
     if action in ("tell", "announce"):
@@ -126,8 +127,8 @@ async def test_every_event_once_and_in_order_across_cuts_and_overflows(before, b
     reader = Reader(hub, after=0)
     reader.connect()
     unannounced = []
-    for action, count in actions:
-        await act(action, count, journal, board, reader, unannounced)
+    for action in actions:
+        await act(action, journal=journal, board=board, reader=reader, unannounced=unannounced)
     for stored in unannounced:
         journal.announce(stored)
     while not await reader.read():

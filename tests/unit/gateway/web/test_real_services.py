@@ -136,7 +136,7 @@ async def test_an_application_is_let_in_by_its_token_until_it_is_revoked(house):
 
 
 async def issue(house):
-    credential = await house.principals.applications.add(SYSTEM, "wall", "大屏", [])
+    credential = await house.principals.applications.add(SYSTEM, "wall", [], "大屏")
     return credential.secret
 
 

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 from litestar.router import Router
 
-from gateway.core.errors import ConflictError, InternalError
+from gateway.core.errors import ConflictError, InternalError, UnavailableError
 from gateway.core.page import Page
 from gateway.core.supervisor import State
 from gateway.core.text import Text
@@ -229,6 +229,17 @@ async def test_the_stream_is_served_and_resumes_by_the_last_id(features):
     assert "event: snapshot" in text
     assert '"gwseq":2' not in text
     assert "曾国藩" in text
+
+
+async def test_a_journal_that_cannot_be_read_ends_the_stream_and_not_the_page(features, monkeypatch):
+    async def down(seq, *, limit=500):
+        raise UnavailableError(part="store", reason="disk")
+
+    monkeypatch.setattr(features.running.journal, "events_after", down)
+    answer = await features.get("/api/v1/events?from_seq=1")
+    assert answer.status_code == 200
+    assert "event: snapshot" in answer.text
+    assert features.running.hub.streams == 0
 
 
 @pytest.mark.parametrize(
