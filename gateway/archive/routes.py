@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 from litestar import Request, Response, get
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 from gateway.archive.ranges import RangeError, parse_range
@@ -24,29 +25,29 @@ def routes(service: ArchiveService) -> list[HTTPRouteHandler]:
 
     @get("/documents", name="documents")
     async def documents(  # noqa: PLR0917  # query parameters, given by name
-        principal: Principal,
-        kind: str | None = None,
-        aggregate: str | None = None,
-        incident: str | None = None,
-        before: datetime | None = None,
-        limit: Annotated[int, Parameter(ge=1, le=500)] = 100,
+        principal: NamedDependency[Principal],
+        kind: FromQuery[str | None] = None,
+        aggregate: FromQuery[str | None] = None,
+        incident: FromQuery[str | None] = None,
+        before: FromQuery[datetime | None] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
     ) -> list[Document]:
         principal.require("ops.document_list", kind or "*")
         return await service.search(kind=kind, aggregate=aggregate, incident=incident, before=before, limit=limit)
 
     @get("/documents/{document:str}/why", name="document_why")
-    async def document_why(principal: Principal, document: str) -> Verdict:
+    async def document_why(principal: NamedDependency[Principal], document: FromPath[str]) -> Verdict:
         principal.require("ops.document_list", (await service.get(document)).kind)
         return await service.explain(document)
 
     @get("/holds", name="holds")
-    async def holds(principal: Principal, ended: bool = False) -> list[Hold]:  # noqa: FBT001, FBT002
+    async def holds(principal: NamedDependency[Principal], ended: FromQuery[bool] = False) -> list[Hold]:  # noqa: FBT002
         principal.require("ops.hold_list", "*")
         return await service.holds(ended=ended)
 
     @get("/documents/{document:str}/content", name="document_content")
     async def document_content(
-        principal: Principal, request: Request[object, object, State], document: str
+        principal: NamedDependency[Principal], request: Request[object, object, State], document: FromPath[str]
     ) -> Stream | Response[None]:
         found = await service.get(document)
         principal.require("ops.document_read", found.kind)

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from gateway.principals.model import Principal
 from gateway.release.rules import Release
@@ -17,16 +18,16 @@ def routes(service: ReleaseService) -> list[HTTPRouteHandler]:
 
     @get("/releases", name="releases")
     async def releases(
-        principal: Principal,
-        kind: str | None = None,
-        before: datetime | None = None,
-        limit: Annotated[int, Parameter(ge=1, le=500)] = 100,
+        principal: NamedDependency[Principal],
+        kind: FromQuery[str | None] = None,
+        before: FromQuery[datetime | None] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
     ) -> list[Release]:
         principal.require("ops.release_read", kind or "*")
         return await service.page(kind=kind, before=before, limit=limit)
 
     @get("/releases/{release:str}", name="release")
-    async def release_view(principal: Principal, release: str) -> Release:
+    async def release_view(principal: NamedDependency[Principal], release: FromPath[str]) -> Release:
         found = await service.get(release)
         principal.require("ops.release_read", found.kind)
         return found

@@ -69,7 +69,7 @@ class Room:
             audit=AuditTrail(self.store),
             alarms=self.alarms,
             options=self.options,
-            incident_of=lambda connection, aggregate: self.links.get(aggregate),
+            incident_of=lambda _connection, aggregate: self.links.get(aggregate),
         )
 
     async def add(self, content=b"page", **given):
@@ -202,7 +202,7 @@ async def test_missing_and_changed_files_are_told_and_healed_by_putting_them_in_
     assert room.alarms.keys == set()
     assert await room.read(document) == b"page"
     path.unlink()
-    assert (await room.service.reconcile()).missing == 1
+    assert (await room.service.reconcile()).missing == 2  # both records of it
     assert room.alarms.keys == {f"document:{document.digest}"}
     with pytest.raises(ArchiveMissingError):
         await room.read(document)
@@ -273,7 +273,7 @@ async def test_a_removal_that_a_crash_interrupted_is_ended(room, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(room.folder, "remove", crash)
-    monkeypatch.setattr(room.service, "_remove", lambda digest: asyncio.sleep(0))
+    monkeypatch.setattr(room.service, "_remove", lambda _digest: asyncio.sleep(0))
     await room.service.delete(document.id, principal=SYSTEM, why="test")
     assert len(room.files()) == 1
     monkeypatch.undo()
@@ -323,15 +323,15 @@ async def test_the_fetch_is_authorised_audited_and_knows_ranges(room):
         assert (await client.get(f"/documents/{document.id}/content", headers=changed)).status_code == 200
         beyond = await client.get(f"/documents/{document.id}/content", headers={"range": "bytes=10-"})
         assert (beyond.status_code, beyond.headers["content-range"]) == (416, "bytes */10")
-        entries = await AuditTrail(room.store).entries() if hasattr(AuditTrail, "entries") else None
-        assert entries is None or len(entries) >= 3
+        entries = await AuditTrail(room.store).query()
+        assert [entry.action for entry in entries] == ["ops.document_read"] * 3
         who[0] = Principal(SYSTEM.kind, "nobody")
         assert (await client.get(f"/documents/{document.id}/content")).status_code == 500
 
 
 @pytest.mark.parametrize("after_s", [0.3, 0.7, 1.1])
 async def test_killed_at_any_moment_nothing_promised_is_lost(tmp_path, after_s):
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: ASYNC220  # starting it is all that blocks
         [sys.executable, "-m", "tests.support.archive_child", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
     )
     try:
