@@ -1,6 +1,5 @@
 """Calls from the trunk into a real Asterisk, with and without a gateway to ask."""
 
-import asyncio
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -257,7 +256,7 @@ async def test_a_caller_who_is_gone_without_a_word_is_ended(tmp_path):
         await until(stand.ended, "the end of a call whose caller is gone", 15)
 
 
-async def test_eight_callers_at_once_are_all_recorded(stand):
+async def test_four_callers_at_once_are_all_recorded(stand):
     treatment = {"TL_TREATMENT": "ring", "TL_PHONES": "PJSIP/101"}
     async with (
         fastagi.answering(stand.plan.fastagi_port, treatment) as requests,
@@ -267,6 +266,5 @@ async def test_eight_callers_at_once_are_all_recorded(stand):
         await child.start()
         await child.check(30)
         await until(lambda: stand.ended(4), "the end of all calls")
-    await asyncio.sleep(0)
     assert len(requests) == 4
     assert all(sound.heard(stand.recording(uniqueid, "in"), 1000) > 0.4 for uniqueid in _arrivals(stand))
