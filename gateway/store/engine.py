@@ -66,6 +66,10 @@ class Database(Protocol):
         """Return the free space on its disk, None where that cannot be known."""
         ...
 
+    def keep_reserve(self) -> None:
+        """Keep some space back for a full disk, when there is enough of it."""
+        ...
+
     def release_reserve(self) -> bool:
         """Give back the space kept for a full disk; False when there is none (any more)."""
         ...

@@ -45,6 +45,17 @@ class StoreLockedError(StoreUnavailableError):
     )
 
 
+class StoreTakenOverError(StoreLockedError):
+    """While this gateway had lost its connection, another one became the writer. This one has to end."""
+
+    code = "store.taken_over"
+    cause = Text("Another gateway has written to {place} meanwhile.", "其间另一网关已写入 {place}。")
+    action = Text(
+        "Make sure that only one gateway uses it, then start again.", "请确保只有一个网关使用该库，然后重新启动。"
+    )
+    retryable = False
+
+
 class StoreOverloadedError(StoreError):
     """More is to be written than the database takes, and the queue is full; the unit was not carried out."""
 

@@ -5,8 +5,6 @@ after it has succeeded. All rows of the journal go in together just before the c
 the writer can tell later whether this very group was committed.
 """
 
-import asyncio
-import contextvars
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -20,23 +18,12 @@ from sqlalchemy import exc
 from gateway.core.events import Happening, parse_type, seal
 from gateway.core.ids import is_level
 from gateway.store import journal
-from gateway.store.engine import Database, translated
-from gateway.store.unit import StoredEvent, Unit
+from gateway.store.engine import Database, Failure, translated
+from gateway.store.jobs import Job
+from gateway.store.unit import StoredEvent
 
 _REMEMBERED_AGGREGATES = 4096
 _INSERT = sa.insert(journal.JournalRow)
-
-
-@dataclass(slots=True)
-class Job:
-    """A unit of work that waits for its turn; ``deadline`` (monotonic) bounds its wait for a database that is away."""
-
-    work: Callable[[Unit], Any]
-    name: str
-    future: asyncio.Future[Any]
-    context: contextvars.Context
-    deadline: float
-    losses: int = 0
 
 
 @dataclass(slots=True)
@@ -224,6 +211,8 @@ class Group:
             raise GroupBrokenError from error
 
     def _undo(self, error: Exception) -> None:
+        if isinstance(error, exc.SQLAlchemyError) and self._database.failure_of(error) in {Failure.LOST, Failure.FULL}:
+            raise GroupBrokenError from error
         try:
             self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
             self._connection.exec_driver_sql("RELEASE SAVEPOINT unit")

@@ -92,7 +92,7 @@ _SET_META = (
 
 def read_meta(connection: sa.Connection) -> dict[str, str]:
     """Return every key with its value."""
-    return dict(connection.execute(sa.select(Meta.key, Meta.value)).tuples().all())
+    return dict(connection.execute(sa.select(Meta.key, Meta.value)).all())
 
 
 def set_meta(connection: sa.Connection, values: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """PostgreSQL 15 and later, by psycopg 3.
 
-An advisory lock, held by the writer's session, makes this gateway the only writer of the database. The server lets go of
-it when that session has ended, and not before: so once the lock is taken again after a broken connection, the old
+An advisory lock, held by the writer's session, makes this gateway the only writer of the database. The server lets go
+of it when that session has ended, and not before: so once the lock is taken again after a broken connection, the old
 session's last transaction is either committed or gone.
 """
 
@@ -21,7 +21,7 @@ from gateway.store.options import StoreOptions
 WRITER_LOCK = 0x7472756E6B  # "trunk": the number of the advisory lock, one in each database
 
 _DISK_FULL = "53100"
-_QUERY_CANCELED = "57014"
+_TIMEOUTS = frozenset({"57014", "55P03"})  # query canceled, lock not available
 _STATEMENT_COMPLETION_UNKNOWN = "40003"
 _READ_ONLY = "25006"
 _LOST_CLASSES = frozenset({"08", "57", "58"})  # connection, operator intervention, system error
@@ -50,11 +50,13 @@ class PostgresDatabase:
         self._writer = sa.create_engine(
             url,
             poolclass=pool.NullPool,
+            hide_parameters=True,  # they may hold personal data
             connect_args=_connect_args(options, "trunkline writer", statement_timeout=timeout)
             | {"target_session_attrs": "read-write"},
         )
         self._readers = sa.create_engine(
             url,
+            hide_parameters=True,
             pool_size=options.reader_threads,
             max_overflow=0,
             pool_timeout=options.connect_timeout_s,
@@ -88,7 +90,7 @@ class PostgresDatabase:
         state = _state_of(error)
         if state == _DISK_FULL:
             return Failure.FULL
-        if state == _QUERY_CANCELED:
+        if state in _TIMEOUTS:
             return Failure.TIMEOUT
         broken = isinstance(error, exc.DBAPIError) and error.connection_invalidated
         no_answer = state is None and isinstance(getattr(error, "orig", None), psycopg.OperationalError)
@@ -117,6 +119,9 @@ class PostgresDatabase:
         """Its disk is elsewhere."""
         return None
 
+    def keep_reserve(self) -> None:
+        """There is none."""
+
     def release_reserve(self) -> bool:
         """There is none."""
         return False
@@ -127,14 +132,16 @@ class PostgresDatabase:
         self._writer.dispose()
 
     def _take_lock(self, raw: Any, _record: object) -> None:
+        # Waits up to lock_timeout: after a restart the server may take a moment to notice that the old session ended.
         with raw.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", (WRITER_LOCK,))
-            taken = cursor.fetchone()[0]
-            holder = "" if taken else _holder(cursor)
+            try:
+                cursor.execute("SELECT pg_advisory_lock(%s)", (WRITER_LOCK,))
+            except psycopg.errors.LockNotAvailable as error:
+                raw.rollback()
+                holder = _holder(cursor)
+                raw.close()
+                raise StoreLockedError(place=self.place, holder=holder) from error
         raw.commit()
-        if not taken:
-            raw.close()
-            raise StoreLockedError(place=self.place, holder=holder)
 
 
 def _holder(cursor: Any) -> str:

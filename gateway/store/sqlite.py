@@ -48,6 +48,7 @@ class SqliteDatabase:
         self._options = options
         self._path = folder / "trunkline.db"
         self._reserve = folder / "trunkline.reserve"
+        self._has_reserve = False
         # The transactions are begun here and not by the driver, which would do so only before the first change.
         self._writer = self._engine(begin="BEGIN IMMEDIATE", setup=self._set_up_writer, poolclass=pool.NullPool)
         self._readers = self._engine(
@@ -73,7 +74,7 @@ class SqliteDatabase:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._keep_reserve()
+            self.keep_reserve()
             return self._writer.connect()
         except OSError as error:
             raise StoreUnavailableError(reason=f"{self._path}: {error.strerror}") from error
@@ -100,7 +101,10 @@ class SqliteDatabase:
 
     def in_transaction(self, connection: sa.Connection) -> bool:
         """SQLite rolls back by itself when the disk is full or fails, and runs on without a transaction."""
-        return not connection.invalidated and _raw(connection).in_transaction
+        if connection.invalidated:
+            return False
+        inside: bool = _raw(connection).in_transaction
+        return inside
 
     @contextlib.contextmanager
     def deadline(self, connection: sa.Connection) -> Iterator[None]:
@@ -121,11 +125,27 @@ class SqliteDatabase:
             return None
         return status.f_bavail * status.f_frsize
 
+    def keep_reserve(self) -> None:
+        """Fill the reserve file with blocks of the disk."""
+        size = self._options.reserve_mb * _MB
+        if self._has_reserve or size == 0 or (self.free_bytes() or 0) < self._options.min_free_mb * _MB + size:
+            return
+        try:
+            fd = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, size)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            log.warning("no reserve for a full disk", path=str(self._reserve), reason=error.strerror)
+        self._has_reserve = True  # as far as it could be; it is tried again after it was used up
+
     def release_reserve(self) -> bool:
         """Delete the reserve file."""
+        self._has_reserve = False
         try:
             self._reserve.unlink()
-        except FileNotFoundError:
+        except OSError:
             return False
         log.error("disk full, the reserve is used up now", place=self.place, reserve_mb=self._options.reserve_mb)
         return True
@@ -135,20 +155,11 @@ class SqliteDatabase:
         self._readers.dispose()
         self._writer.dispose()
 
-    def _keep_reserve(self) -> None:
-        size = self._options.reserve_mb * _MB
-        if size == 0 or self._reserve.exists() or (self.free_bytes() or 0) < self._options.min_free_mb * _MB + size:
-            return
-        fd = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(fd, 0, size)
-        finally:
-            os.close(fd)
-
     def _engine(self, *, begin: str, setup: Any, **how: Any) -> sa.Engine:
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(self._path)),
             connect_args={"timeout": _BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False},
+            hide_parameters=True,  # they may hold personal data
             **how,
         )
         event.listen(engine, "connect", setup)
@@ -166,6 +177,6 @@ class SqliteDatabase:
 
 
 def _raw(connection: sa.Connection) -> sqlite3.Connection:
-    raw = connection.connection.dbapi_connection
+    raw: Any = connection.connection.dbapi_connection
     assert isinstance(raw, sqlite3.Connection)  # noqa: S101  # for the type checker: this engine has no other driver
     return raw

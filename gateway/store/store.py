@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from sqlalchemy import exc
 from gateway.core.clock import Clock, SystemClock
 from gateway.store import journal, schema
 from gateway.store.engine import Database, Failure, open_database, reading, translated
-from gateway.store.errors import StoreOverloadedError, StoreUnavailableError
-from gateway.store.group import Job, Outcome
+from gateway.store.errors import StoreOutcomeUnknownError, StoreOverloadedError, StoreUnavailableError
+from gateway.store.group import Outcome
+from gateway.store.jobs import Job
 from gateway.store.lock import ExclusiveLock
 from gateway.store.options import StoreOptions
 from gateway.store.unit import StoredEvent, Unit
@@ -99,7 +101,6 @@ class SqlStore:
         await asyncio.to_thread(self._readers.shutdown, wait=True)
         await asyncio.to_thread(self._database.dispose)
         self._lock.release()
-        await asyncio.sleep(0)  # what the writer handed over last is told before this returns
 
     @property
     def site(self) -> str:
@@ -134,11 +135,21 @@ class SqlStore:
     # --- state and events -------------------------------------------------------------------------------------------
 
     async def write(self, work: Callable[[Unit], T], *, name: str) -> T:
-        """See :meth:`gateway.store.unit.Store.write`."""
+        """See :meth:`gateway.store.unit.Store.write`.
+
+        Raises ``StoreOutcomeUnknownError`` when a commit gives no answer for longer than an outage may last.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        deadline = self._clock.monotonic() + self._options.outage_wait_s
+        # Real time, whatever the clock: a disk takes as long as it takes.
+        deadline = time.monotonic() + self._options.outage_wait_s
         self._writer.submit(Job(work, name, future, contextvars.copy_context(), deadline))
-        return await future
+        try:
+            async with asyncio.timeout(self._options.outage_wait_s + self._options.statement_timeout_s):
+                return await future
+        except TimeoutError as error:
+            if not future.cancelled():
+                raise  # the work's own
+            raise StoreOutcomeUnknownError(what=name, reason="the disk or the database does not answer") from error
 
     async def read(self, query: Callable[[sa.Connection], T]) -> T:
         """See :meth:`gateway.store.unit.Store.read`.

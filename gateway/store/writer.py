@@ -5,15 +5,14 @@ Units wait in a bounded queue. The writer takes the first, and as many more as a
 while one commit is on its way to the disk, the next group gathers by itself.
 
 A group that fails as a whole is rolled back, and each of its units runs again alone, so that only the one at fault
-fails. When the connection is lost, the units wait (each up to its own deadline) and run again, because they were surely not
-committed. Only a COMMIT whose answer is missing is in doubt: the marker that each group writes tells, after connecting
-again, whether it took effect. Whoever cannot wait for that long is told that the outcome is unknown.
+fails. When the connection is lost, the units wait (each up to its own deadline) and run again, because they were surely
+not committed. Only a COMMIT whose answer is missing is in doubt: the marker that each group writes tells, after
+connecting again, whether it took effect. Whoever cannot wait for that long is told that the outcome is unknown.
 """
 
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -28,13 +27,15 @@ from gateway.store.engine import Database, Failure, reason_of, translated
 from gateway.store.errors import (
     StoreError,
     StoreFullError,
-    StoreLockedError,
     StoreOutcomeUnknownError,
     StoreOverloadedError,
+    StoreSchemaError,
     StoreSiteError,
+    StoreTakenOverError,
     StoreUnavailableError,
 )
-from gateway.store.group import Group, GroupBrokenError, Job, Order, Outcome
+from gateway.store.group import Group, GroupBrokenError, Order, Outcome
+from gateway.store.jobs import Job, JobQueue, another
 from gateway.store.options import StoreOptions
 
 log = structlog.get_logger(__name__)
@@ -90,15 +91,14 @@ class Writer:
         self._prepare = prepare
         self._deliver = deliver
         self._sheddable = sheddable
-        self._waiting: deque[Job] = deque()
-        self._condition = threading.Condition()
-        self._stopping = threading.Event()
-        self._ended: StoreError | None = None
+        self._jobs = JobQueue(options.queue_units)
         self._trouble = ""
         self._connection: sa.Connection | None = None
         self._order = Order(0)
         self._groups = 0
         self._last_marker = ""
+        self._busy_since: float | None = None
+        self._running: Group | None = None
         self._doubt: Group | None = None
         self._alone = 0
         self._shedding = False
@@ -113,11 +113,14 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many units wait."""
-        return len(self._waiting)
+        return len(self._jobs)
 
     @property
     def trouble(self) -> str:
         """Why nothing can be written at present; empty when all is well."""
+        since = self._busy_since
+        if since is not None and time.monotonic() - since > self._options.statement_timeout_s:
+            return "the disk or the database does not answer"
         return self._trouble
 
     @property
@@ -137,20 +140,15 @@ class Writer:
 
     def submit(self, job: Job) -> None:
         """Queue *job*; raise ``StoreOverloadedError`` or, when the writer has ended, the reason of that."""
-        with self._condition:
-            if self._ended is not None:
-                raise self._ended
-            if len(self._waiting) >= self._options.queue_units:
-                self.counters.refused_units += 1
-                raise StoreOverloadedError(waiting=len(self._waiting))
-            self._waiting.append(job)
-            self._condition.notify()
+        try:
+            self._jobs.put(job)
+        except StoreOverloadedError:
+            self.counters.refused_units += 1
+            raise
 
     async def stop(self) -> None:
         """Let what waits be written, then end the thread. A database that is away is not waited for."""
-        with self._condition:
-            self._stopping.set()
-            self._condition.notify()
+        self._jobs.stop()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
@@ -167,7 +165,7 @@ class Writer:
         reason = StoreUnavailableError(reason="the store is closed")
         try:
             self._loop()
-        except StoreLockedError as error:
+        except StoreTakenOverError as error:
             reason = error
             log.exception("store taken over by another program")
         except BaseException:
@@ -183,6 +181,8 @@ class Writer:
         try:
             with connection.begin():
                 self._prepare(connection)
+                if not sa.inspect(connection).has_table(journal.Meta.__tablename__):
+                    raise StoreSchemaError(reason="the tables are missing")
             with connection.begin():
                 known = journal.read_meta(connection)
                 if known.get(journal.META_SITE, self._site) != self._site:
@@ -211,30 +211,25 @@ class Writer:
             if self._connection is None:
                 try:
                     self._reconnect()
-                except StoreLockedError:
+                except StoreTakenOverError:
                     raise
                 except StoreUnavailableError as error:
                     failures += 1
                     self._trouble = error.title()
-                    log.warning("store unavailable", reason=error.title(), waiting=len(self._waiting))
-                    if self._stopping.is_set():
+                    log.warning("store unavailable", reason=error.title(), waiting=len(self._jobs))
+                    if self._jobs.stopping:
                         return
                     self._expire(error)
-                    self._stopping.wait(_BACKOFF.delay_s(failures))
+                    self._jobs.wait_for_stop(_BACKOFF.delay_s(failures))
                     continue
             failures = 0
-            if self._wait_for_work():
+            self._busy_since = None
+            if self._jobs.wait(_IDLE_LOOK_S):
                 self._run_group()
-            elif self._stopping.is_set():
+            elif self._jobs.stopping:
                 return
             else:
                 self._look()
-
-    def _wait_for_work(self) -> bool:
-        with self._condition:
-            if not self._waiting and not self._stopping.is_set():
-                self._condition.wait(_IDLE_LOOK_S)
-            return bool(self._waiting)
 
     def _run_group(self) -> None:
         connection = self._connection
@@ -249,7 +244,8 @@ class Writer:
             number=self._groups,
             shed=self._look_at_the_disk(),
         )
-        started = time.monotonic()
+        self._running = group
+        started = self._busy_since = time.monotonic()
         try:
             self._fill(group, connection, started)
         except GroupBrokenError as broken:
@@ -260,7 +256,7 @@ class Writer:
         except exc.SQLAlchemyError as error:
             if self._database.in_doubt(error):
                 log.warning("commit in doubt", reason=reason_of(error), units=len(group.outcomes))
-                self._doubt = group
+                self._doubt, self._running = group, None
                 self._disconnect()
             else:
                 self._roll_back(group, connection, error)
@@ -274,11 +270,7 @@ class Writer:
             connection.begin()
         except exc.SQLAlchemyError as error:
             raise GroupBrokenError from error
-        while len(group.outcomes) < limit:
-            try:
-                job = self._waiting.popleft()
-            except IndexError:
-                break
+        while len(group.outcomes) < limit and (job := self._jobs.take()) is not None:
             group.run(job, self._clock.wall())
             if time.monotonic() - started >= self._options.group_ms / 1000:
                 break
@@ -288,6 +280,7 @@ class Writer:
 
     def _accept(self, group: Group) -> None:
         group.accept()
+        self._running = None
         self._last_marker = group.marker
         self._alone = max(0, self._alone - len(group.outcomes))
         self._trouble = ""
@@ -319,18 +312,24 @@ class Writer:
             self._disconnect()
         if full:
             self._shed_until = self._clock.monotonic() + _SHED_AFTER_FULL_S
-        again = len(jobs) > 1 or lost or (full and self._database.release_reserve())
+        self._alone = max(0, self._alone - len(jobs))
+        if len(jobs) > 1 or lost or (full and self._database.release_reserve()):
+            self._run_again(jobs, self._error_of(cause), lost=lost)
+        else:
+            for job in jobs:
+                self._fail(job, self._error_of(cause))
+        self._running = None
+
+    def _run_again(self, jobs: list[Job], error: Exception, *, lost: bool) -> None:
+        """Put units back to the front, each to run alone; give up one that breaks the connection again and again."""
         if lost and len(jobs) == 1:
             jobs[0].losses += 1
-            again = jobs[0].losses < _LOSSES_ALONE
-        if again:
-            self.counters.repeated_units += len(jobs)
-            self._alone = max(self._alone, len(jobs))
-            self._waiting.extendleft(reversed(jobs))
-            return
-        self._alone = max(0, self._alone - len(jobs))
-        for job in jobs:
-            self._fail(job, self._error_of(cause))
+            if jobs[0].losses >= _LOSSES_ALONE:
+                self._fail(jobs[0], error)
+                return
+        self.counters.repeated_units += len(jobs)
+        self._alone += len(jobs)
+        self._jobs.put_back(jobs)
 
     def _error_of(self, cause: BaseException | None) -> Exception:
         if isinstance(cause, exc.SQLAlchemyError):
@@ -353,10 +352,10 @@ class Writer:
             raise StoreUnavailableError(reason=reason_of(error)) from error
         if known.get(journal.META_EPOCH) != str(self.epoch):
             self._disconnect()
-            raise StoreLockedError(place=self._database.place, holder="another gateway has written since")
+            raise StoreTakenOverError(place=self._database.place, holder="another gateway")
         self.counters.connections += 1
         self._trouble = ""
-        log.info("store connected again", waiting=len(self._waiting))
+        log.info("store connected again", waiting=len(self._jobs))
         self._resolve_doubt(known[journal.META_LAST_GROUP])
         self._order = Order(int(known[journal.META_LAST_SEQ]))
 
@@ -371,21 +370,16 @@ class Writer:
         elif marker == self._last_marker:
             log.info("commit in doubt had not taken effect", units=len(group.outcomes))
             # Whoever was told "unknown" meanwhile must not find it done later.
-            jobs = [outcome.job for outcome in group.outcomes if not outcome.job.future.done()]
-            self.counters.repeated_units += len(jobs)
-            self._waiting.extendleft(reversed(jobs))
+            jobs = [outcome.job for outcome in group.outcomes if not outcome.job.told]
+            self._run_again(jobs, StoreUnavailableError(reason="the connection broke during the commit"), lost=True)
         else:
             self._report_unknown(group, "the database is not the one that was written to")
 
     def _expire(self, error: StoreUnavailableError) -> None:
         """Fail what has waited long enough for the database to come back."""
-        now = self._clock.monotonic()
-        with self._condition:
-            late = []
-            while self._waiting and self._waiting[0].deadline <= now:
-                late.append(self._waiting.popleft())
-        for job in late:
-            self._fail(job, StoreUnavailableError(**error.fields))
+        now = time.monotonic()
+        for job in self._jobs.take_late(now):
+            self._fail(job, another(error))
         if self._doubt is not None and any(outcome.job.deadline <= now for outcome in self._doubt.outcomes):
             self._report_unknown(self._doubt, error.fields.get("reason", error.title()))
 
@@ -415,6 +409,7 @@ class Writer:
         """Return the types of events that have to be left out for now."""
         free = self._database.free_bytes()
         short = free is not None and free < self._options.min_free_mb * _MB
+        self._database.keep_reserve()
         shedding = short or self._clock.monotonic() < self._shed_until
         if shedding is not self._shedding:
             self._shedding = shedding
@@ -424,23 +419,21 @@ class Writer:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def _fail(self, job: Job, error: Exception) -> None:
+        job.told = True
         self.counters.failed_units += 1
         self._deliver([Outcome(job, error=error)])
 
     def _report_unknown(self, group: Group, reason: str) -> None:
-        told = [outcome.job for outcome in group.outcomes if not outcome.job.future.done()]
-        self.counters.unknown_units += len(told)
-        self._deliver([Outcome(job, error=StoreOutcomeUnknownError(what=job.name, reason=reason)) for job in told])
+        for job in (outcome.job for outcome in group.outcomes if not outcome.job.told):
+            self.counters.unknown_units += 1
+            self._fail(job, StoreOutcomeUnknownError(what=job.name, reason=reason))
 
     def _end(self, reason: StoreError) -> None:
-        with self._condition:
-            self._ended = reason
-            left = list(self._waiting)
-            self._waiting.clear()
-        for job in left:
-            self._fail(job, reason)
-        if self._doubt is not None:
-            self._report_unknown(self._doubt, reason.title())
+        for job in self._jobs.close(reason):
+            self._fail(job, another(reason))
+        for group in (self._doubt, self._running):
+            if group is not None:
+                self._report_unknown(group, reason.title())
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -1,7 +1,8 @@
 """Write a new revision from what the models say: ``python -m gateway.store.migrations "what changes"``.
 
 Imports every module of the project (so that all models are known), migrates an empty SQLite database in memory to the
-newest revision, and writes the difference to ``versions/``. Read and mend the file before it is committed.
+newest revision, and writes the difference to ``versions/``. Read and mend the file (``ruff format``) before it is
+committed. With ``--check`` it writes nothing, and fails when there is a difference.
 """
 
 import importlib
@@ -25,12 +26,14 @@ def import_all_models() -> None:
 
 
 def main() -> None:
-    """Write the revision and tell its path."""
+    """Write the revision and tell its path, or only compare."""
     if len(sys.argv) != 2 or not sys.argv[1]:
-        sys.exit(f"usage: {sys.executable} -m gateway.store.migrations MESSAGE")
+        sys.exit("usage: python -m gateway.store.migrations MESSAGE | --check")
     import_all_models()
     with sa.create_engine("sqlite://").begin() as connection:
         schema.upgrade(connection)
+        if sys.argv[1] == "--check":
+            sys.exit("\n".join(str(difference) for difference in schema.differences(connection)) or None)
         sys.stdout.write(f"{schema.revise(connection, sys.argv[1])}\n")
 
 
