@@ -25,7 +25,7 @@ import structlog
 from gateway.commands import ledger
 from gateway.commands.answers import Answer, AnswerNote, CommandState, Reply, Request, Source, Ticket, error_body
 from gateway.commands.endings import Endings, ShownOnce
-from gateway.commands.envelope import decode_envelope
+from gateway.commands.envelope import COMMAND_ID, decode_envelope
 from gateway.commands.errors import (
     CommandExpiredError,
     CommandsOverloadedError,
@@ -180,7 +180,9 @@ class CommandDispatcher:
         shown = self._shown_once.take(key)
         if shown is not None:
             return shown
-        entry = await self._store.read(lambda connection: ledger.find(connection, *key))
+        entry = None
+        if COMMAND_ID.fullmatch(command_id) is not None:
+            entry = await self._store.read(lambda connection: ledger.find(connection, *key))
         if entry is None:
             raise NotFoundError(what="command", name=command_id[:64])
         return entry.answer

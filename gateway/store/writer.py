@@ -382,7 +382,7 @@ class Writer:
 
     def _expire(self, error: StoreUnavailableError) -> None:
         """Fail what has waited long enough for the database to come back."""
-        now = self._clock.monotonic()
+        now = time.monotonic()
         for job in self._jobs.take_late(now):
             self._fail(job, another(error))
         if self._doubt is not None and any(outcome.job.deadline <= now for outcome in self._doubt.outcomes):

@@ -137,7 +137,9 @@ async def test_a_command_whose_time_ends_while_the_disk_writes_has_no_effect(des
         (APP, "sys.issue", {"name": "x"}, 5, "rejected", "command.not_on_bus"),
     ],
 )
-async def test_refusals_are_answered_and_audited(desk, clock, principal, name, data, ttl_s, state, code):
+async def test_refusals_are_answered_and_audited(  # noqa: PLR0917
+    desk, clock, principal, name, data, ttl_s, state, code
+):
     ticket = await desk.dispatcher.accept(principal, name, envelope(clock, data=data, ttl_s=ttl_s))
     answer = await ticket.outcome()
     assert (answer.state, answer.error["code"], ticket.refusal.code) == (state, code, code)
@@ -205,9 +207,7 @@ async def test_one_principal_cannot_take_the_place_of_the_others(clock):
 
 
 async def test_a_secret_is_shown_once_and_never_written_down(desk):
-    await desk.dispatcher.submit(
-        APP, "sys.issue", b'{"name":"cad","password":"correct horse 42"}', command_id="s-1"
-    )
+    await desk.dispatcher.submit(APP, "sys.issue", b'{"name":"cad","password":"correct horse 42"}', command_id="s-1")
     answer = await desk.dispatcher.answer(APP, "s-1", wait_s=5)
     assert json.loads(answer.result)["secret"] == "hunter2-hunter2"
     again = await desk.dispatcher.answer(APP, "s-1")
@@ -262,9 +262,7 @@ async def test_an_end_that_cannot_be_written_for_a_while_is_written_later(desk, 
 
 async def test_answers_to_the_bus_wait_until_they_are_confirmed(desk, clock):
     await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, reply_to="gw/v1/x/res/cad/c-1"))).outcome()
-    await (
-        await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-2"), source=Source.HTTP)
-    ).outcome()
+    await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-2"), source=Source.HTTP)).outcome()
     (note,) = await desk.dispatcher.pending_answers()
     assert (note.answer.command_id, note.reply.topic) == ("c-1", "gw/v1/x/res/cad/c-1")
     await desk.dispatcher.answer_sent(note)
@@ -293,7 +291,9 @@ async def test_a_stop_ends_what_was_begun_as_unknown_and_leaves_the_rest(desk, c
         ("well", 1, True, "failed"),
     ],
 )
-async def test_a_new_life_settles_what_the_last_one_left(desk, clock, how, away_s, gone, state):
+async def test_a_new_life_settles_what_the_last_one_left(  # noqa: PLR0917
+    desk, clock, how, away_s, gone, state
+):
     await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "slow_before" if gone else how}))
     if how == "slow":
         await desk.exchange.began.wait()

@@ -59,9 +59,12 @@ class Run:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock).create()
         self.desk = Desk(self.clock, self.store)
-        self.desk.exchange.pause = lambda: self.store.plan.step()
+        self.desk.exchange.pause = self.pause
         self.seen = Seen()
         self.waiting = []
+
+    async def pause(self) -> None:
+        await self.store.plan.step()  # the plan of the life that it is
 
     async def unless_crashed(self, work) -> None:
         task = asyncio.create_task(work)
@@ -166,5 +169,3 @@ def test_a_crash_at_every_single_step_of_one_command():
         asyncio.run(run.run(steps))
         ends.update(run.seen.final.values())
     assert {CommandState.SUCCEEDED, CommandState.UNKNOWN} <= ends
-
-
