@@ -8,7 +8,10 @@ from typing import Any
 from gateway.alarms import commands as alarm_commands
 from gateway.alarms import events as alarm_events
 from gateway.alarms.board import AlarmBoard
+from gateway.bus import replay
 from gateway.bus.asyncapi import Contract, asyncapi_json
+from gateway.commands import administration
+from gateway.commands import events as command_events
 from gateway.commands.spec import CommandSpec
 from gateway.core.events import Event
 from gateway.directory import commands as directory_commands
@@ -18,8 +21,8 @@ from gateway.incidents import events as incident_events
 from trunks.telephone import commands as telephone_commands
 from trunks.telephone import events as telephone_events
 
-_EVENT_MODULES = (alarm_events, directory_events, incident_events, telephone_events)
-_COMMAND_MODULES = (alarm_commands, directory_commands, incident_commands, telephone_commands)
+_EVENT_MODULES = (alarm_events, command_events, directory_events, incident_events, telephone_events)
+_COMMAND_MODULES = (administration, alarm_commands, replay, directory_commands, incident_commands, telephone_commands)
 
 
 def version() -> str:

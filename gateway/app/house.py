@@ -19,7 +19,7 @@ from gateway.alarms import routes as alarm_routes
 from gateway.alarms.escalation import Escalation
 from gateway.alarms.options import AlarmOptions
 from gateway.alarms.service import AlarmService
-from gateway.app.bus import broker_security, build_bus
+from gateway.app.bus import SecurityKeeper, alarm_of, broker_security, bus_door
 from gateway.app.contract import contract, version
 from gateway.app.health import HealthAlarms
 from gateway.app.housekeeping import Housekeeping
@@ -28,7 +28,12 @@ from gateway.app.paths import StatePaths
 from gateway.app.ringer import TelephoneRinger
 from gateway.app.switchboard import build_switchboard
 from gateway.bus import replay as bus_replay
+from gateway.bus.connections import CurrentConnection
 from gateway.bus.options import BusOptions
+from gateway.bus.relay import sensitive_names
+from gateway.bus.replay import ReplayService
+from gateway.bus.service import Bus, BusNeeds
+from gateway.bus.topics import Topics
 from gateway.commands import administration
 from gateway.commands.dispatcher import CommandDispatcher
 from gateway.commands.options import CommandOptions
@@ -80,9 +85,10 @@ class House:
         """Carry on with the commands of the time before, then start every adapter."""
         for name, reason in self.disabled:
             self.supervisor.disable(name, reason)
+        # Commands are taken only once those of the time before are settled; the broker and HTTP callers wait for that.
+        await self.dispatcher.recover()
         for adapter in self.adapters:
             self.supervisor.start(adapter)
-        await self.dispatcher.recover()
 
     async def stop(self, grace_s: float) -> None:
         """Stop the adapters, the last one first."""
@@ -133,44 +139,49 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         duty_leader=telephone.duty_leader,
     )
 
+    bus_options = settings.of(BusOptions)
+    topics = Topics(bus_options.site)
+    current = CurrentConnection()
+    replay = ReplayService(store, current, topics, clock, sensitive=sensitive_names(contract().events))
     registry = CommandRegistry(
         (
             *administration.commands(principals),
             *alarm_commands.commands(alarms),
+            *bus_replay.commands(replay),
             *directory_commands.commands(directory),
             *incident_commands.commands(incidents),
             *telephone_commands.commands(switchboard.service),
         )
     )
-    dispatcher = CommandDispatcher(
-        store=store,
-        clock=clock,
-        options=settings.of(CommandOptions),
-        audit=audit,
-        registry=registry,
-        principals=principals,
-    )
+    dispatcher = CommandDispatcher(store, clock, settings.of(CommandOptions), registry, audit, principals=principals)
     stack.push_async_callback(dispatcher.stop)
 
     health = HealthAlarms(alarms)
     supervisor = Supervisor(clock, on_change=health.changed)
-    bus = await build_bus(
-        settings,
-        paths,
-        store=store,
-        board=board,
-        clock=clock,
-        dispatcher=dispatcher,
-        applications=principals.applications,
-        refusals=dispatcher,
-        security=security,
-        health=supervisor.health,
-        alarms=alarms,
+    login, port = await asyncio.to_thread(bus_door, bus_options, paths)
+    bus = Bus(
+        BusNeeds(
+            options=bus_options,
+            port=port,
+            user=login.user,
+            password=login.password,
+            store=store,
+            journal=store,
+            board=board,
+            clock=clock,
+            dispatcher=dispatcher,
+            applications=principals.applications,
+            audit=audit,
+            contract=contract(),
+            version=version(),
+            epoch=store.epoch,
+            health=supervisor.health,
+            on_alarm=alarm_of(alarms),
+        ),
+        current,
     )
+    stack.callback(bus.close)
     health.listen(lambda _: bus.retained.note_health())
-    stack.callback(bus.retained.close)
-    for command in bus_replay.commands(bus.replay):
-        registry.add(command)
 
     metrics = CollectorRegistry()
     metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, intake=bus.intake))
@@ -221,7 +232,10 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             *console,
             Escalation(alarms, ringer, clock),
             *switchboard.adapters,
-            *bus.adapters,
+            bus.session,
+            bus.relay,
+            bus.intake,
+            *(() if security is None else (SecurityKeeper(security, current, principals.applications),)),
             Housekeeping(store, dispatcher, clock=clock),
         ),
         disabled=() if console else (("web", "web.enabled is false"),),

@@ -1,8 +1,10 @@
 """Every section of the configuration file, from those who declare them."""
 
+from gateway.alarms.options import AlarmOptions
 from gateway.app.options import AsteriskServerOptions, GatewayOptions
 from gateway.asterisk.options import AmiOptions, CelOptions, FastAgiOptions
 from gateway.bus.options import BusOptions
+from gateway.commands.options import CommandOptions
 from gateway.core.options import Options
 from gateway.directory.options import NumberingOptions
 from gateway.incidents.options import IncidentOptions
@@ -23,5 +25,7 @@ SECTIONS: tuple[type[Options], ...] = (
     AsteriskServerOptions,
     TelephoneOptions,
     NumberingOptions,
+    AlarmOptions,
     IncidentOptions,
+    CommandOptions,
 )
