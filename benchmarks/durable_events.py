@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from gateway.bus.connections import CurrentConnection
 from gateway.bus.messages import Catalog, Info
 from gateway.bus.mqtt import Endpoint, MqttPort
 from gateway.bus.port import Login
@@ -175,11 +176,12 @@ class Gateway:
         )
         port = MqttPort(Endpoint(socket=self.broker.paths.socket), self.broker.options)
         login = Login("trunkline-duty", *self.broker.login(), will=retained.will, session_expiry_s=60)
-        session = BusSession(port, login, topics, retained, NoCommands())
-        self.relay = OutboxRelay(self.store, session, topics, clock, window=self.broker.options.publish_window)
+        current = CurrentConnection()
+        session = BusSession(port, login, topics, retained, NoCommands(), current)
+        self.relay = OutboxRelay(self.store, current, topics, clock, window=self.broker.options.publish_window)
         self.supervisor.start(session)
         self.supervisor.start(self.relay)
-        await session.ready()
+        await current.ready()
 
     async def stop(self) -> None:
         await self.supervisor.stop()

@@ -82,7 +82,7 @@ class _Document:
         classes += [frame for frame in (contract.request, contract.answer) if frame is not None]
         self._classes = list(dict.fromkeys(classes))
         schemas, self._components = msgspec.json.schema_components(self._classes, ref_template=_REF)
-        self._schemas = dict(zip(self._classes, schemas, strict=True))
+        self._schemas: dict[type, dict[str, Any]] = dict(zip(self._classes, schemas, strict=True))
 
     def build(self) -> dict[str, Any]:
         for name, (state, summary) in _OWN.items():
@@ -164,7 +164,7 @@ class _Document:
             content_type=CONTENT_TYPE,
         )
 
-    def _wrapped(self, frame: type[Message], field: str, inner: dict[str, Any]) -> dict[str, Any]:
+    def _wrapped(self, frame: type[msgspec.Struct], field: str, inner: dict[str, Any]) -> dict[str, Any]:
         return {"allOf": [self._schemas[frame], {"properties": {field: inner}}]}
 
     def _add(

@@ -13,22 +13,25 @@ from typing import Protocol
 
 import structlog
 
-from gateway.bus.port import BusConnection, BusDeniedError, BusLostError, Delivery, Publication, is_good
-from gateway.bus.relay import Connections
+from gateway.bus.connections import Connections
+from gateway.bus.port import BusConnection, BusDeniedError, BusLostError, Delivery, Publication, is_good, lost_by
 from gateway.bus.topics import TopicKind, Topics
 from gateway.commands.answers import Answer, AnswerNote, CommandState, Reply, Source, Ticket, error_body
 from gateway.core.clock import Clock
 from gateway.core.errors import Kind, TrunklineError
 from gateway.core.supervisor import Reporter
 from gateway.core.text import Text
+from gateway.principals.audit import AuditBudget, AuditTrail
 from gateway.principals.model import Principal, PrincipalKind
+from gateway.store.unit import Store
 
 log = structlog.get_logger(__name__)
 
 UNREADABLE = "unreadable"  # the last level of the topic on which a command without a readable id is answered
 _MOST_WAITING = 2048
 _SWEEP = 256
-_POLL_S = 5.0
+_TOGETHER = 32
+_LANES = 64
 
 
 class RetainedCommandError(TrunklineError):
@@ -54,28 +57,20 @@ class Applications(Protocol):
 class Dispatcher(Protocol):
     """What the intake asks of the commands (:class:`gateway.commands.dispatcher.CommandDispatcher`)."""
 
-    async def submit_envelope(self, principal: Principal, name: str, payload: bytes, reply: Reply) -> Ticket:
-        """Return once the command is in the ledger or refused; any bytes are survived. Raises what the store raises."""
+    async def accept(self, principal: Principal, name: str, payload: bytes, *, reply: Reply | None = None) -> Ticket:
+        """Return once the command is durable or refused; any bytes are survived. Raises what the store raises."""
         ...
 
-    async def pending_answers(self, limit: int) -> Sequence[AnswerNote]:
+    async def pending_answers(self, limit: int = 100) -> Sequence[AnswerNote]:
         """Return final answers to the bus that nobody has confirmed, oldest first."""
         ...
 
-    async def answer_sent(self, principal: str, command_id: str) -> None:
-        """Write down that the final answer has reached the broker."""
+    async def answer_sent(self, note: AnswerNote) -> None:
+        """Write down that a final answer is with the broker."""
         ...
 
-    def listen(self, listener: Callable[[AnswerNote], None]) -> Callable[[], None]:
-        """Call *listener* on the event loop at every change of a command's state."""
-        ...
-
-
-class Refusals(Protocol):
-    """Where commands that never reached the dispatcher are audited."""
-
-    async def refused(self, application: str, command: str, error: TrunklineError) -> None:
-        """Write down that a command was refused."""
+    def on_answer(self, listener: Callable[[AnswerNote], None]) -> Callable[[], None]:
+        """Call *listener* on the event loop with every answer, in order."""
         ...
 
 
@@ -84,31 +79,34 @@ class CommandIntake:
 
     name = "answers"
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # what it needs, each once
         self,
         dispatcher: Dispatcher,
         applications: Applications,
-        refusals: Refusals,
+        store: Store,
+        audit: AuditTrail,
         topics: Topics,
         clock: Clock,
+        connections: Connections,
         *,
         on_alarm: Callable[[TrunklineError], None] = lambda _: None,
     ) -> None:
         self._dispatcher = dispatcher
         self._applications = applications
-        self._refusals = refusals
+        self._store = store
+        self._audit = audit
+        self._budget = AuditBudget(clock)
         self._topics = topics
         self._clock = clock
         self._on_alarm = on_alarm
-        self._connections: Connections | None = None
+        self._connections = connections
         self._waiting: deque[AnswerNote] = deque()
         self._wake = asyncio.Event()
-        self._in_order: dict[str, asyncio.Lock] = {}
+        self._retained: deque[str] = deque(maxlen=_MOST_WAITING)  # topics that are to be cleared at the broker
+        self._lanes = [asyncio.Lock() for _ in range(_LANES)]
+        self._overflowed = False
         self.dropped = 0
-
-    def publish_over(self, connections: Connections) -> None:
-        """Say where connections come from: the session, which itself needs the intake first."""
-        self._connections = connections
+        self._end_listening = dispatcher.on_answer(self._hear)
 
     # -- in ------------------------------------------------------------------------------------------------------
 
@@ -119,110 +117,114 @@ class CommandIntake:
             return
         command = f"{topic.domain}.{topic.name}"
         reply = self._reply(topic.app, delivery)
-        if delivery.retain:
-            await self._refuse(topic.app, command, reply, RetainedCommandError())
-            await self._clear(delivery.topic)
-            return
-        try:
-            principal = await self._applications.principal(topic.app)
-        except TrunklineError as error:
-            if error.kind not in (Kind.NOT_FOUND, Kind.UNAUTHENTICATED, Kind.REFUSED):
-                raise
-            await self._refuse(topic.app, command, reply, error)
-            return
-        # Commands of one application are written down in the order in which they came: press before release.
-        async with self._in_order.setdefault(topic.app, asyncio.Lock()):
-            ticket = await self._dispatcher.submit_envelope(principal, command, delivery.payload, reply)
-        self._enqueue(AnswerNote(str(principal), Source.BUS, reply, ticket.answer))
+        # One lane for an application, so that what it sends is written down as it came: press before release.
+        async with self._lanes[hash(topic.app) % _LANES]:
+            if delivery.retain:
+                await self._refuse(topic.app, command, reply, RetainedCommandError())
+                self._retained.append(delivery.topic)
+                return
+            try:
+                principal = await self._applications.principal(topic.app)
+            except TrunklineError as error:
+                if error.kind not in (Kind.NOT_FOUND, Kind.UNAUTHENTICATED, Kind.REFUSED):
+                    raise
+                await self._refuse(topic.app, command, reply, error)
+                return
+            await self._dispatcher.accept(principal, command, delivery.payload, reply=reply)
 
-    def _reply(self, app: str, delivery: Delivery) -> Reply:
-        own = delivery.response_topic if self._topics.is_answer_of(delivery.response_topic, app) else ""
-        return Reply(topic=own, correlation=delivery.correlation)
+    def _reply(self, app: str, delivery: Delivery) -> Reply | None:
+        if not self._topics.is_answer_of(delivery.response_topic, app):
+            return None
+        return Reply(topic=delivery.response_topic, correlation=delivery.correlation)
 
-    async def _refuse(self, app: str, command: str, reply: Reply, error: TrunklineError) -> None:
-        log.warning("command refused", application=app, command=command, error=error.code)
-        await self._refusals.refused(app, command, error)
-        answer = Answer(
-            command_id=None,
-            name=command,
-            state=CommandState.REJECTED,
-            at=self._clock.wall(),
-            error=error_body(error),
-        )
-        self._enqueue(AnswerNote(f"{PrincipalKind.APPLICATION}:{app}", Source.BUS, reply, answer))
-
-    async def _clear(self, topic: str) -> None:
-        """Take the retained command away from the broker, else it fires at whoever subscribes next."""
-        if self._connections is None:
-            return
-        try:
-            async with asyncio.timeout(_POLL_S):
-                connection = await self._connections.ready()
-                await connection.publish(Publication(topic, b"", retain=True))
-        except (TimeoutError, BusLostError) as error:
-            log.info("a retained command stays at the broker for now", reason=str(error))
+    async def _refuse(self, app: str, command: str, reply: Reply | None, error: TrunklineError) -> None:
+        """Refuse what never reaches the dispatcher: bounded in the audit trail, answered."""
+        principal = f"{PrincipalKind.APPLICATION}:{app}"
+        left_out = self._budget.take(principal)
+        if left_out is not None:
+            log.warning("command refused", application=app, command=command, error=error.code)
+            details = {"error": error.code, **({"left_out": left_out} if left_out else {})}
+            await self._store.write(
+                lambda unit: self._audit.record(unit, principal, command, "*", "rejected", details),
+                name="bus.refuse",
+            )
+        answer = Answer(None, command, CommandState.REJECTED, self._clock.wall(), error=error_body(error))
+        self._hear(AnswerNote(principal, Source.BUS, reply or Reply(), answer))
 
     # -- out -----------------------------------------------------------------------------------------------------
 
     async def run(self, reporter: Reporter) -> None:
         """Publish answers, and those that a crash or a lost connection left pending."""
-        if self._connections is None:
-            raise RuntimeError("publish_over was not called")
-        end = self._dispatcher.listen(self._hear)
-        try:
-            while True:
-                reporter.degraded("waiting for the broker")
-                connection = await self._connections.ready()
-                reporter.ready()
-                try:
-                    await self._serve(connection)
-                except BusLostError as error:
-                    log.info("answers wait for the broker", reason=error.title())
-                await asyncio.sleep(0)
-        finally:
-            end()
+        while True:
+            reporter.degraded("waiting for the broker")
+            connection = await self._connections.ready()
+            reporter.ready()
+            try:
+                await self._serve(connection)
+            except BusLostError as error:
+                log.info("answers wait for the broker", reason=error.title())
+            await asyncio.sleep(0)  # let the session notice the loss too
+
+    def close(self) -> None:
+        """Stop listening to the dispatcher."""
+        self._end_listening()
 
     def _hear(self, note: AnswerNote) -> None:
-        if note.source is Source.BUS:
-            self._enqueue(note)
-
-    def _enqueue(self, note: AnswerNote) -> None:
+        if note.source is not Source.BUS:
+            return
         if len(self._waiting) >= _MOST_WAITING:
-            self._waiting.popleft()  # a final one stays pending in the ledger
+            self._waiting.popleft()  # a final one stays pending in the ledger, and is fetched from there
+            self._overflowed = True
             self.dropped += 1
         self._waiting.append(note)
         self._wake.set()
 
     async def _serve(self, connection: BusConnection) -> None:
+        # The ledger knows every final answer that is still owed; those that wait here as well would come twice.
+        self._waiting = deque(note for note in self._waiting if not _is_kept(note))
         await self._sweep(connection)
         while True:
             self._wake.clear()
+            while self._retained:
+                await connection.publish(Publication(self._retained[0], b"", retain=True))
+                self._retained.popleft()
             while self._waiting:
-                note = self._waiting.popleft()
-                await self._send(connection, note)
+                together = [self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))]
+                try:
+                    await self._send(connection, together)
+                except BusLostError:
+                    self._waiting.extendleft(reversed(together))
+                    raise
+            if self._overflowed:
+                self._overflowed = False
+                await self._sweep(connection)
             waiter = asyncio.create_task(self._wake.wait(), name="answers-wake")
             try:
                 await asyncio.wait((waiter, connection.lost), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 waiter.cancel()
             if connection.lost.done():
-                raise BusLostError(reason="while waiting for answers")
+                raise lost_by(connection.lost.result())
 
     async def _sweep(self, connection: BusConnection) -> None:
         while notes := await self._dispatcher.pending_answers(_SWEEP):
-            for note in notes:
-                await self._send(connection, note)
+            await self._send(connection, notes)
             if len(notes) < _SWEEP:
                 return
 
-    async def _send(self, connection: BusConnection, note: AnswerNote) -> None:
+    async def _send(self, connection: BusConnection, notes: Sequence[AnswerNote]) -> None:
+        """Publish *notes* in order, then write down together which of them are no longer owed."""
+        for note in notes:
+            await self._publish(connection, note)
+        await asyncio.gather(*(self._dispatcher.answer_sent(note) for note in notes if _is_kept(note)))
+
+    async def _publish(self, connection: BusConnection, note: AnswerNote) -> None:
         app = note.principal.partition(":")[2]
-        answer = note.answer
-        fixed = self._topics.result(app, answer.command_id or UNREADABLE)
+        fixed = self._topics.result(app, note.answer.command_id or UNREADABLE)
         topics = [fixed]
         if note.reply.topic and note.reply.topic != fixed and self._topics.is_answer_of(note.reply.topic, app):
             topics.append(note.reply.topic)
-        payload = answer.encode()
+        payload = note.answer.encode()
         for topic in topics:
             publication = Publication(
                 topic, payload, content_type="application/json", correlation=note.reply.correlation
@@ -232,5 +234,10 @@ class CommandIntake:
                 # Trying again would not help; the ledger keeps the answer for whoever asks with the same id.
                 log.error("broker refused an answer", application=app, reason=f"0x{reason:02x}")
                 self._on_alarm(BusDeniedError(what=f"an answer to {app}", reason=reason))
-        if answer.final and answer.command_id is not None:
-            await self._dispatcher.answer_sent(note.principal, answer.command_id)
+
+
+def _is_kept(note: AnswerNote) -> bool:
+    """Tell whether the ledger holds this answer as owed: a final one, save a refusal that may be tried again."""
+    answer = note.answer
+    retryable = answer.error is not None and bool(answer.error["retryable"])
+    return answer.final and answer.command_id is not None and not (answer.state is CommandState.REJECTED and retryable)

@@ -15,6 +15,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from gateway.bus.connections import Connections
 from gateway.bus.port import BusConnection, BusDeniedError, BusLostError, Publication, Reason, is_good, lost_by
 from gateway.bus.topics import Topics
 from gateway.core.clock import Clock
@@ -62,14 +63,6 @@ class Journal(Protocol):
 
     def listen(self, listener: Callable[[StoredEvent], None]) -> Callable[[], None]:
         """Call *listener* for every event once it is durable."""
-        ...
-
-
-class Connections(Protocol):
-    """Where a connection that is ready is had from."""
-
-    async def ready(self) -> BusConnection:
-        """Wait until a connection stands and everything retained is published, and return it."""
         ...
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Protocol
 import msgspec
 import structlog
 
+from gateway.bus.connections import Connections
 from gateway.bus.dynsec_model import sensitive_right
 from gateway.bus.port import BusConnection, BusDeniedError, Publication, is_good
-from gateway.bus.relay import CONTENT_TYPE, Connections, mirror
+from gateway.bus.relay import CONTENT_TYPE, mirror
 from gateway.bus.topics import Topics
 from gateway.commands.spec import BoundCommand, CommandContext, CommandSpec
 from gateway.core.clock import Clock

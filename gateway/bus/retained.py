@@ -107,7 +107,7 @@ class RetainedState:
 
         Mosquitto 2.0 does not say that a session was taken over, so the lease has to.
         """
-        lease = (await self._collect(connection)).get(self._topics.lease)
+        lease = (await self._collect(connection, (self._topics.own,))).get(self._topics.lease)
         if lease is None:
             return
         try:
@@ -118,8 +118,11 @@ class RetainedState:
             raise BusTakenOverError(client_id=f"the site {self._topics.site}")
 
     async def publish_all(self, connection: BusConnection) -> None:
-        """Publish everything and clear what is not ours."""
-        found = await self._collect(connection)
+        """Publish everything and clear what is not ours.
+
+        Commands that somebody had retained come in as commands meanwhile, and are refused as such.
+        """
+        found = await self._collect(connection, (*self._topics.retained, self._topics.retained_commands))
         shown = self._board.all()
         self._changed.clear()
         self._health_changed = False
@@ -225,13 +228,13 @@ class RetainedState:
 
     # -- orphans and rivals --------------------------------------------------------------------------------------
 
-    async def _collect(self, connection: BusConnection) -> dict[str, bytes]:
+    async def _collect(self, connection: BusConnection, patterns: Sequence[str]) -> dict[str, bytes]:
         """Return what is retained under the own prefix: all that comes before a message of our own."""
         collected: dict[str, bytes] = {}
         self._collected = collected
         self._barrier = asyncio.get_running_loop().create_future()
         try:
-            for pattern in self._topics.retained:
+            for pattern in patterns:
                 reason = await connection.subscribe(pattern, retain_handling=0, no_local=False)
                 if not is_good(reason):
                     raise BusDeniedError(what=f"subscribing to {pattern}", reason=reason)
@@ -246,7 +249,7 @@ class RetainedState:
             self._barrier = None
         if connection.lost.done():
             raise lost_by(connection.lost.result())
-        for pattern in self._topics.retained:
+        for pattern in patterns:
             await connection.unsubscribe(pattern)
         return {topic: payload for topic, payload in collected.items() if self._is_own(topic)}
 

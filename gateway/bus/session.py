@@ -1,19 +1,19 @@
 """The one connection of the gateway to its broker, kept by the supervisor as the adapter ``broker``.
 
 Order at each connection: look for a rival (when it is not the first; under another client id, so that the rival is not
-thrown out) → connect with the last will → publish all retained state → subscribe to commands → tell ``online`` → let the
-outbox go on. Commands that the broker kept may come in before that; they are written to the ledger, and their answers
-wait for the connection to be ready. One connection serves events and commands (``docs/decisions/0003-mqtt-client.md``).
+thrown out) → connect with the last will → publish all retained state → subscribe to commands → tell ``online`` → let
+the outbox go on. Commands that the broker kept may come in before that; they are written to the ledger, and their
+answers wait for the connection to be ready. One connection serves events and commands
+(``docs/decisions/0003-mqtt-client.md``).
 """
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
 
-from gateway.bus.port import BusConnection, BusDeniedError, BusError, BusPort, Delivery, Login, is_good
+from gateway.bus.connections import CurrentConnection
+from gateway.bus.port import BusDeniedError, BusError, BusPort, Delivery, Login, is_good
 from gateway.bus.retained import RetainedState
 from gateway.bus.topics import TopicKind, Topics
 from gateway.core.supervisor import Reporter
@@ -34,37 +34,21 @@ class BusSession:
 
     name = "broker"
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # what it needs, each once
         self,
         port: BusPort,
         login: Login,
         topics: Topics,
         retained: RetainedState,
         commands: CommandSink,
-        *,
-        probe: Callable[[BusConnection], Awaitable[None]] | None = None,
+        current: CurrentConnection,
     ) -> None:
         self._port = port
         self._login = login
         self._topics = topics
         self._retained = retained
         self._commands = commands
-        self._probe = probe
-        self._connection: BusConnection | None = None
-        self._is_ready = asyncio.Event()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a connection stands now."""
-        return self._is_ready.is_set()
-
-    async def ready(self) -> BusConnection:
-        """Wait until a connection stands and everything retained is published, and return it."""
-        while True:
-            await self._is_ready.wait()
-            if self._connection is not None and not self._connection.lost.done():
-                return self._connection
-            self._is_ready.clear()
+        self._current = current
 
     async def run(self, reporter: Reporter) -> None:
         """Serve one connection; raises why it ended, and the supervisor starts it again."""
@@ -79,14 +63,12 @@ class BusSession:
                 if not is_good(reason):
                     raise BusDeniedError(what=f"subscribing to {self._topics.commands}", reason=reason)
                 await self._retained.announce(connection)
-                self._connection = connection
-                self._is_ready.set()
+                self._current.put(connection)
                 log.info("broker connected", address=self._port.address, session=connection.welcome.session_present)
                 reporter.ready()
                 await self._retained.keep(connection)
             finally:
-                self._is_ready.clear()
-                self._connection = None
+                self._current.clear()
                 if not connection.lost.done():
                     with contextlib.suppress(BusError):  # the will says the same
                         await self._retained.say_goodbye(connection)

@@ -61,7 +61,9 @@ class Topics:
         self.health = f"{self.prefix}/health"
         self.commands = f"{self.prefix}/cmd/+/+/+"
         self.barrier = f"{self.prefix}/barrier"  # the gateway's own, to know that all retained messages have come
-        self.retained = (f"{self.prefix}/+", f"{self.prefix}/+/+/state")
+        self.own = f"{self.prefix}/+"
+        self.retained = (self.own, f"{self.prefix}/+/+/state")
+        self.retained_commands = f"{self.prefix}/cmd/#"  # never wanted, but looked for
 
     def resource_state(self, domain: str, resource: str) -> str:
         """Return ``…/{domain}/{resource}/state``, retained."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from gateway.bus.connections import CurrentConnection
 from gateway.bus.messages import Catalog, Info
 from gateway.bus.port import BusPort, Delivery, Login
 from gateway.bus.relay import OutboxRelay
@@ -100,7 +101,7 @@ class Commands:
 
 @dataclass
 class Side:
-    session: BusSession
+    session: CurrentConnection
     relay: OutboxRelay
     retained: RetainedState
     board: Board
@@ -143,12 +144,13 @@ async def gateway_side(
         on_alarm=alarms.append,
     )
     login = Login("trunkline", user, password, will=retained.will, session_expiry_s=60)
-    session = BusSession(port, login, topics, retained, commands)
-    relay = OutboxRelay(journal, session, topics, clock, window=window, settle_s=settle_s, on_alarm=alarms.append)
+    current = CurrentConnection()
+    session = BusSession(port, login, topics, retained, commands, current)
+    relay = OutboxRelay(journal, current, topics, clock, window=window, settle_s=settle_s, on_alarm=alarms.append)
     supervisor.start(session)
     supervisor.start(relay)
     try:
-        yield Side(session, relay, retained, board, commands, supervisor, alarms, topics)
+        yield Side(current, relay, retained, board, commands, supervisor, alarms, topics)
     finally:
         await supervisor.stop()
         retained.close()
