@@ -9,7 +9,7 @@ from gateway.commands.errors import CommandSchemaError, IdConflictError
 from gateway.core.clock import ManualClock
 from gateway.core.errors import NotFoundError, UnavailableError
 from gateway.principals.model import NotPermittedError, Principal, PrincipalKind, Right
-from gateway.store.errors import StoreUnavailableError
+from gateway.store.errors import StoreOutcomeUnknownError, StoreUnavailableError
 from tests.support.commands import APP, STRANGER, Desk, Principals, envelope
 from tests.support.memory_store import MemoryStore
 
@@ -246,6 +246,56 @@ async def test_a_store_that_is_down_means_deliver_it_again(desk, clock):
     ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock))
     assert (await ticket.outcome()).state is CommandState.SUCCEEDED
     assert desk.dispatcher._pending.total() == 0
+
+
+async def test_an_acceptance_in_doubt_is_begun_when_it_is_delivered_again(desk, clock):
+    desk.store.doubtful = StoreOutcomeUnknownError(what="command.accept", reason="test")
+    with pytest.raises(StoreOutcomeUnknownError):
+        await desk.dispatcher.accept(APP, "tel.dial", envelope(clock))
+    desk.store.doubtful = None
+    ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock))
+    assert (await ticket.outcome()).state is CommandState.SUCCEEDED
+    assert desk.exchange.effects == {"cad/c-1": 1}
+    assert await desk.audit_of("c-1") == ["accepted", "succeeded"]
+    assert desk.dispatcher._pending.total() == 0
+
+
+async def test_an_acceptance_in_doubt_that_nobody_repeats_expires(desk, clock):
+    desk.store.doubtful = StoreOutcomeUnknownError(what="command.accept", reason="test")
+    with pytest.raises(StoreOutcomeUnknownError):
+        await desk.dispatcher.submit(APP, "tel.dial", b"{}", command_id="c-1")
+    desk.store.doubtful = None
+    await desk.dispatcher.prune()
+    assert (await desk.dispatcher.answer(APP, "c-1")).state is CommandState.ACCEPTED
+    await clock.advance(120)
+    await desk.dispatcher.prune()
+    assert (await desk.dispatcher.answer(APP, "c-1")).state is CommandState.EXPIRED
+    assert desk.exchange.effects == {}
+
+
+async def test_a_begin_in_doubt_has_no_effect_and_an_end_in_doubt_is_written_once(desk, clock):
+    begin = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "hold"}))
+    desk.store.doubtful = StoreOutcomeUnknownError(what="test", reason="test")
+    desk.exchange.go.set()
+    await clock.advance(0.1)
+    desk.store.doubtful = None
+    await clock.advance(0.2)
+    assert (await begin.outcome()).state is CommandState.FAILED
+    assert desk.exchange.effects == {}
+    assert await desk.audit_of("c-1") == ["accepted", "failed"]
+
+
+async def test_an_end_that_could_not_be_written_at_all_is_unknown_to_who_asks_again(desk, clock):
+    ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "wait"}))
+    await desk.exchange.began.wait()
+    desk.store.failing = StoreUnavailableError(reason="test")
+    desk.exchange.go.set()
+    await clock.advance(60)
+    assert (await ticket.outcome()).state is CommandState.SUCCEEDED  # what truly happened
+    desk.store.failing = None
+    again = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "wait"}))
+    assert again.answer.state is CommandState.UNKNOWN
+    assert desk.exchange.effects == {"cad/c-1": 1}
 
 
 async def test_an_end_that_cannot_be_written_for_a_while_is_written_later(desk, clock):

@@ -155,7 +155,7 @@ class Run:
             assert effects == 0
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(submits | advances | crashes, max_size=12))
 def test_at_most_once_and_nothing_accepted_is_lost(steps):
     asyncio.run(Run().run(steps))
