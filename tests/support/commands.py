@@ -121,9 +121,7 @@ class Desk:
         self.dispatcher = self._new()
 
     def _new(self) -> CommandDispatcher:
-        registry = CommandRegistry(
-            [BoundCommand(DIAL, self.exchange.dial), BoundCommand(ISSUE, self.exchange.issue)]
-        )
+        registry = CommandRegistry([BoundCommand(DIAL, self.exchange.dial), BoundCommand(ISSUE, self.exchange.issue)])
         dispatcher = CommandDispatcher(
             self.store, self.clock, self.options, registry, self.audit, principals=self.principals
         )
