@@ -3,15 +3,14 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gateway.asterisk.ami import AmiClient
-from gateway.asterisk.cel import CelReader
-from gateway.asterisk.fastagi import FastAgiServer
-from gateway.asterisk.options import AmiOptions, FastAgiOptions
+from config.settings import Settings
+from gateway.app.paths import StatePaths
+from gateway.app.switchboard import SwitchboardParts, build_switchboard
+from gateway.asterisk.options import AmiOptions, CelOptions, FastAgiOptions
 from gateway.core.board import Board
 from gateway.core.clock import SystemClock
 from gateway.core.options import Secret
@@ -19,12 +18,12 @@ from gateway.core.supervisor import State, Supervisor
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
+from gateway.principals.audit import AuditTrail
 from gateway.store.options import StoreOptions
 from gateway.store.store import SqlStore
 from gateway.store.unit import Base
 from tests.support.asterisk import NUMBERS, AsteriskStand
 from tests.support.wait import until
-from trunks.telephone.feature import Surroundings, Telephone
 from trunks.telephone.options import LineOptions, TelephoneOptions
 
 LINES = tuple(LineOptions(name=f"line-{n}", numbers=(number,), priority=n) for n, number in enumerate(NUMBERS, 1))
@@ -34,7 +33,7 @@ LINES = tuple(LineOptions(name=f"line-{n}", numbers=(number,), priority=n) for n
 class Running:
     """The gateway's side of a stand."""
 
-    telephone: Telephone
+    telephone: SwitchboardParts
     store: SqlStore
     board: Board
     directory: DirectoryService
@@ -70,34 +69,33 @@ async def switchboard(stand: AsteriskStand, **changes: Any) -> AsyncIterator[Run
     """Run the gateway's side beside *stand*; *changes* are fields of the telephone's options."""
     clock, board = SystemClock(), Board()
     folder = stand.folder / "gateway"
-    folder.mkdir(exist_ok=True)
+    paths = StatePaths(folder)
+    paths.create()
     secret = folder / "ami-secret"
     secret.write_text(stand.plan.ami_secret, encoding="utf-8")
     store = SqlStore(StoreOptions(), folder=folder, site="test", prepare=Base.metadata.create_all)
     await store.open()
     supervisor = Supervisor(clock)
     try:
-        directory = DirectoryService(store, Numbering(NumberingOptions()), clock)
+        directory = DirectoryService(store, Numbering(NumberingOptions()), clock, AuditTrail(store))
         await directory.load()
-        ami = AmiClient(
-            AmiOptions(port=stand.plan.ami_port, user=stand.plan.ami_user, secret=Secret(file=str(secret))), clock
-        )
-        options = TelephoneOptions(**({"lines": LINES} | changes))
-        telephone = await Telephone.build(
-            options,
+        options = (
+            TelephoneOptions(**({"lines": LINES} | changes)),
             NumberingOptions(),
-            Surroundings(
-                store=store,
-                board=board,
-                clock=clock,
-                ami=ami,
-                cel=CelReader(stand.child.cel),
-                lookup=directory.lookup,
-                snapshot=Path(stand.plan.fallback.snapshot),
-            ),
+            AmiOptions(port=stand.plan.ami_port, user=stand.plan.ami_user, secret=Secret(file=str(secret))),
+            FastAgiOptions(port=stand.plan.fastagi_port),
+            CelOptions(path=str(stand.child.cel)),
         )
-        fastagi = FastAgiServer(FastAgiOptions(port=stand.plan.fastagi_port), clock, telephone.routes)
-        for adapter in (*telephone.adapters, fastagi, ami):
+        telephone = await build_switchboard(
+            Settings({type(each): each for each in options}),
+            paths,
+            store=store,
+            board=board,
+            clock=clock,
+            directory=directory,
+            numbering=Numbering(NumberingOptions()),
+        )
+        for adapter in telephone.adapters:
             supervisor.start(adapter)
         yield Running(telephone, store, board, directory, supervisor)
     finally:

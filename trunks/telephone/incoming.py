@@ -14,7 +14,6 @@ from trunks.telephone.phones import Phones
 
 log = structlog.get_logger(__name__)
 
-PATH = "incoming"
 _COMMIT_WAIT_S = 0.05
 """How long the answer may wait for the call to be durable. Beyond it the caller matters more than the record."""
 _MOST_LABEL = 60

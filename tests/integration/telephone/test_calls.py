@@ -7,6 +7,7 @@ import pytest
 
 from gateway.app.stand.sipp import callers, network
 from gateway.core.errors import TrunklineError
+from gateway.principals.model import SYSTEM
 from tests.support.asterisk import NUMBERS, AsteriskStand
 from tests.support.switchboard import LINES, switchboard
 from tests.support.wait import until
@@ -42,7 +43,7 @@ async def test_a_caller_is_known_answered_and_told(stand: AsteriskStand) -> None
         phone = await stack.enter_async_context(stand.phone("101"))
         gateway = await stack.enter_async_context(switchboard(stand))
         await gateway.ready()
-        report = await gateway.directory.import_csv(CONTACTS)
+        report = await gateway.directory.import_csv(CONTACTS, principal=SYSTEM)
         assert report.applied
         child = callers(stand.caller())
         await child.start()

@@ -32,7 +32,7 @@ def service(store: MemoryStore) -> DirectoryService:
 
 
 async def test_import_tells_what_it_did_and_what_it_would_do(store: MemoryStore, service: DirectoryService) -> None:
-    report = await service.import_csv(FILE, dry_run=True, principal=SYSTEM)
+    report = await service.import_csv(FILE, principal=SYSTEM, dry_run=True)
     assert (report.created, report.applied, store.events) == (2, False, [])
     assert service.lookup("13800138000") == []
     report = await service.import_csv(FILE, principal=SYSTEM)
