@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from litestar.handlers import HTTPRouteHandler
@@ -27,6 +28,12 @@ from gateway.app.metrics import GatewayCollector
 from gateway.app.paths import StatePaths
 from gateway.app.ringer import TelephoneRinger
 from gateway.app.switchboard import build_switchboard
+from gateway.archive import commands as archive_commands
+from gateway.archive import routes as archive_routes
+from gateway.archive.care import ArchiveCare
+from gateway.archive.folder import Folder
+from gateway.archive.options import ArchiveOptions
+from gateway.archive.service import ArchiveService
 from gateway.bus import replay as bus_replay
 from gateway.bus.connections import CurrentConnection
 from gateway.bus.options import BusOptions
@@ -47,12 +54,18 @@ from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
 from gateway.incidents import commands as incident_commands
+from gateway.incidents import repository as incident_repository
 from gateway.incidents import routes as incident_routes
 from gateway.incidents.options import IncidentOptions
 from gateway.incidents.service import IncidentService
 from gateway.principals.audit import AuditTrail
 from gateway.principals.options import PrincipalsOptions
 from gateway.principals.service import PrincipalService
+from gateway.release import commands as release_commands
+from gateway.release import routes as release_routes
+from gateway.release.expiry import ReleaseExpiry
+from gateway.release.options import ReleaseOptions
+from gateway.release.service import ReleaseService
 from gateway.store.options import StoreOptions
 from gateway.store.store import SqlStore
 from gateway.web.application import WebParts, web_application
@@ -82,11 +95,9 @@ class House:
     disabled: tuple[tuple[str, str], ...]
 
     async def start(self) -> None:
-        """Carry on with the commands of the time before, then start every adapter."""
+        """Start every adapter."""
         for name, reason in self.disabled:
             self.supervisor.disable(name, reason)
-        # Commands are taken only once those of the time before are settled; the broker and HTTP callers wait for that.
-        await self.dispatcher.recover()
         for adapter in self.adapters:
             self.supervisor.start(adapter)
 
@@ -99,7 +110,10 @@ class House:
 async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
     """Open the store and make every part. *running* tells that the adapters will be started."""
     async with contextlib.AsyncExitStack() as stack:
-        yield await _build(stack, settings, paths, running=running)
+        house = await _build(stack, settings, paths, running=running)
+        # What the time before left open is settled before anything new is taken.
+        await house.dispatcher.recover()
+        yield house
 
 
 async def _build(  # one name for each part; reads from the bottom of the house to its top
@@ -128,6 +142,8 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     incidents = IncidentService(store, settings.of(IncidentOptions))
     await incidents.start()
     alarms = AlarmService(store=store, board=board, clock=clock, options=settings.of(AlarmOptions))
+    releases = ReleaseService(store=store, board=board, audit=audit, options=settings.of(ReleaseOptions))
+    archive = build_archive(settings, paths, store=store, clock=clock, audit=audit, alarms=alarms)
 
     switchboard = await build_switchboard(
         settings, paths, store=store, board=board, clock=clock, directory=directory, numbering=numbering
@@ -147,9 +163,11 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         (
             *administration.commands(principals),
             *alarm_commands.commands(alarms),
+            *archive_commands.commands(archive),
             *bus_replay.commands(replay),
             *directory_commands.commands(directory),
             *incident_commands.commands(incidents),
+            *release_commands.commands(releases),
             *telephone_commands.commands(switchboard.service),
         )
     )
@@ -181,6 +199,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         current,
     )
     stack.callback(bus.close)
+    stack.push_async_callback(replay.close)
     health.listen(lambda _: bus.retained.note_health())
 
     metrics = CollectorRegistry()
@@ -199,7 +218,9 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     stack.callback(hub.close)
     routes: Sequence[HTTPRouteHandler] = (
         *alarm_routes.routes(alarms),
+        *archive_routes.routes(archive),
         *incident_routes.routes(incidents),
+        *release_routes.routes(releases),
         *directory_routes.routes(directory),
     )
     parts = WebParts(
@@ -231,6 +252,8 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             local,
             *console,
             Escalation(alarms, ringer, clock),
+            ReleaseExpiry(releases, clock),
+            ArchiveCare(archive, settings.of(ArchiveOptions), clock),
             *switchboard.adapters,
             bus.session,
             bus.relay,
@@ -244,6 +267,23 @@ async def _build(  # one name for each part; reads from the bottom of the house 
 
 def _command_names() -> list[str]:
     return [spec.name for spec in contract().commands]
+
+
+def build_archive(
+    settings: Settings, paths: StatePaths, *, store: SqlStore, clock: Clock, audit: AuditTrail, alarms: AlarmService
+) -> ArchiveService:
+    """Make the archive of documents on its folder."""
+    options = settings.of(ArchiveOptions)
+    root = Path(options.folder) if options.folder else paths.archive
+    return ArchiveService(
+        store=store,
+        folder=Folder(root, max_bytes=options.max_bytes, reserve_bytes=options.reserve_bytes),
+        clock=clock,
+        audit=audit,
+        alarms=alarms,
+        options=options,
+        incident_of=incident_repository.link_of,
+    )
 
 
 def check(settings: Settings) -> None:
