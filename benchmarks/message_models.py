@@ -1,8 +1,8 @@
 """msgspec against pydantic v2: decode and validate a typical command and a typical event, and encode the event.
 
-Run it in an environment with ``pydantic>=2`` and ``msgspec``: ``python benchmarks/message_models.py``. Both sides refuse
-unknown fields and check the same patterns and lengths. The figures are the best of several rounds, so that what else
-the machine does is left out; ratios are what to look at.
+Run it with ``pydantic>=2`` and ``msgspec`` installed: ``python benchmarks/message_models.py``. Both refuse unknown
+fields and check the same patterns and lengths. The figures are the best of several rounds, so that what else the
+machine does is left out; ratios are what to look at.
 """
 
 import json
