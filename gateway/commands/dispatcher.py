@@ -197,10 +197,9 @@ class CommandDispatcher:
 
     async def answer_sent(self, note: AnswerNote) -> None:
         """Write down that a final answer is with the broker."""
-        command_id = note.answer.command_id
-        if command_id is not None and note.answer.final:
+        if note.answer.command_id is not None and note.answer.final:
             await self._store.write(
-                lambda unit: ledger.answer_sent(unit.connection, note.principal, command_id), name="command.answered"
+                lambda unit: ledger.answer_sent(unit.connection, note.principal, note.answer), name="command.answered"
             )
 
     # Life

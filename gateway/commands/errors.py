@@ -12,7 +12,10 @@ class UnreadableCommandError(CommandError):
     """The branch of payloads that cannot be decoded."""
 
     kind = Kind.INVALID
-    action = Text("Correct the sender; docs/reference/commands.md shows the form.", "请更正发送方；命令格式见文档。")
+    action = Text(
+        "Correct the sender; docs/reference/commands.md shows the form.",
+        "请更正发送方；格式见 docs/reference/commands.md。",
+    )
 
 
 class OversizeError(UnreadableCommandError):

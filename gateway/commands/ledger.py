@@ -142,9 +142,18 @@ def finish(connection: sa.Connection, principal: str, answer: Answer) -> bool:
     return connection.execute(change).rowcount == 1
 
 
-def answer_sent(connection: sa.Connection, principal: str, command_id: str) -> None:
-    """Write down that the final answer has reached the broker."""
-    connection.execute(sa.update(CommandRow).where(*_key(principal, command_id)).values(answer_pending=False))
+def answer_sent(connection: sa.Connection, principal: str, answer: Answer) -> None:
+    """Write down that *answer* has reached the broker, if it is the one owed: a conflict's is about the same id."""
+    change = (
+        sa.update(CommandRow)
+        .where(
+            *_key(principal, answer.command_id or ""),
+            CommandRow.state == answer.state.value,
+            CommandRow.changed_at == answer.at,
+        )
+        .values(answer_pending=False)
+    )
+    connection.execute(change)
 
 
 def prune(connection: sa.Connection, before: datetime, limit: int) -> int:

@@ -315,6 +315,10 @@ async def test_answers_to_the_bus_wait_until_they_are_confirmed(desk, clock):
     await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-2"), source=Source.HTTP)).outcome()
     (note,) = await desk.dispatcher.pending_answers()
     assert (note.answer.command_id, note.reply.topic) == ("c-1", "gw/v1/x/res/cad/c-1")
+    await clock.advance(1)
+    conflict = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"number": "120"}))
+    await desk.dispatcher.answer_sent(conflict.note)  # has the same id, and is another answer
+    assert await desk.dispatcher.pending_answers() == [note]
     await desk.dispatcher.answer_sent(note)
     assert await desk.dispatcher.pending_answers() == []
 
