@@ -117,7 +117,11 @@ async def panoramisk(port: int, events: int) -> tuple[int, float]:
     import panoramisk as library
 
     manager = library.Manager(
-        loop=asyncio.get_running_loop(), host="127.0.0.1", port=port, username="x", secret="y"  # noqa: S106
+        loop=asyncio.get_running_loop(),
+        host="127.0.0.1",
+        port=port,
+        username="x",
+        secret="y",  # noqa: S106
     )
     count, done = Count(), asyncio.Event()
 

@@ -34,7 +34,7 @@ VARIABLES = {
 }
 AT_A_TIME = 16
 RATE = 50
-ROUNDS = 3
+ROUNDS = 5
 
 
 # the servers, each in a process of its own
@@ -131,6 +131,7 @@ class Calls:
     answered: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
     took: float = 0.0
+    cpu: float = 0.0
 
 
 class Driver:
@@ -197,7 +198,9 @@ def ms(values: list[float], percent: int) -> float:
     return 1000 * statistics.quantiles(values, n=100)[percent - 1]
 
 
-async def drive(servers: dict[str, int], calls: int, seconds: int) -> None:
+async def drive(servers: dict[str, int], pids: dict[str, int], calls: int, seconds: int) -> None:
+    import psutil
+
     from gateway.asterisk.ami import AmiClient
     from gateway.asterisk.options import AmiOptions
     from gateway.core.clock import SystemClock
@@ -221,7 +224,10 @@ async def drive(servers: dict[str, int], calls: int, seconds: int) -> None:
                 if number == 0:  # warms everything up
                     await driver.full(extension, port, 100)
                     continue
+                before = psutil.Process(pids[name]).cpu_times() if port else (0, 0)
                 full[name].append(await driver.full(extension, port, calls // ROUNDS))
+                after = psutil.Process(pids[name]).cpu_times() if port else (0, 0)
+                full[name][-1].cpu = sum(after[:2]) - sum(before[:2])
                 paced[name].append(await driver.paced(extension, port, max(1, seconds // ROUNDS)))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -230,19 +236,25 @@ async def drive(servers: dict[str, int], calls: int, seconds: int) -> None:
     for name, results in full.items():
         rate = statistics.median(len(result.ended) / result.took for result in results)
         p50, p99 = (statistics.median(ms(result.ended, percent) for result in results) for percent in (50, 99))
-        print(f"  {name:14} {rate:7.0f} calls/s   p50 {p50:6.1f} ms   p99 {p99:6.1f} ms")
+        cpu_us = 1e6 * sum(result.cpu for result in results) / sum(len(result.ended) for result in results)
+        figures = (
+            f"{rate:7.0f} calls/s   p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   server's CPU {cpu_us:4.0f} us a session"
+        )
+        print(f"  {name:14} {figures}")
     print(f"{RATE} calls per second, from Originate until answered by the dialplan")
     base = [time_s for result in paced["without AGI"] for time_s in result.answered]
     for name, results in paced.items():
         times = [time_s for result in results for time_s in result.answered]
         more = ms(times, 50) - ms(base, 50)
-        print(f"  {name:14} p50 {ms(times, 50):6.2f} ms   p99 {ms(times, 99):6.2f} ms   AGI adds {more:+5.2f} ms at p50")
+        print(
+            f"  {name:14} p50 {ms(times, 50):6.2f} ms   p99 {ms(times, 99):6.2f} ms   AGI adds {more:+5.2f} ms at p50"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--calls", type=int, default=1500)
-    parser.add_argument("--seconds", type=int, default=9)
+    parser.add_argument("--calls", type=int, default=3000)
+    parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
@@ -252,7 +264,8 @@ def main() -> None:
         import uvloop  # noqa: F401  # compared when it happens to be there; not a dependency
 
         names.append("own on uvloop")
-    processes = []
+    processes: list[subprocess.Popen[str]] = []
+    pids = {}
     try:
         servers = {"without AGI": 0}
         for name in names:
@@ -260,7 +273,8 @@ def main() -> None:
             processes.append(process)
             assert process.stdout is not None
             servers[name] = int(process.stdout.readline())
-        asyncio.run(drive(servers, given.calls, given.seconds))
+            pids[name] = process.pid
+        asyncio.run(drive(servers, pids, given.calls, given.seconds))
     finally:
         for process in processes:
             process.kill()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
 
 import structlog
 
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 AgiHandler = Callable[[AgiSession], Awaitable[None]]
 
 _STOP_GRACE_S = 2.0
+_WATCH_INTERVAL_S = 0.1
 
 
 class FastAgiListenError(AsteriskError):
@@ -43,7 +45,7 @@ class FastAgiServer:
         self._options = options
         self._clock = clock
         self._routes = {path.strip("/"): handler for path, handler in routes.items()}
-        self._sessions: set[asyncio.Task[None]] = set()
+        self._sessions: dict[asyncio.Task[None], AgiConnection] = {}
         self.port = 0
         """The port listened on, known once it is ready."""
         self.served = 0
@@ -69,10 +71,18 @@ class FastAgiServer:
         try:
             self.port = server.sockets[0].getsockname()[1]
             reporter.ready()
-            await server.serve_forever()
+            await self._watch_deadlines()
         finally:
             server.close()
             await self._end_sessions()
+
+    async def _watch_deadlines(self) -> NoReturn:
+        while True:
+            await self._clock.sleep(_WATCH_INTERVAL_S)
+            now = self._clock.monotonic()
+            for connection in self._sessions.values():
+                if connection.due < now:
+                    connection.expire()
 
     async def _end_sessions(self) -> None:
         for task in self._sessions:
@@ -87,13 +97,12 @@ class FastAgiServer:
             connection.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(connection), name="fastagi:new")
-        self._sessions.add(task)
-        task.add_done_callback(self._sessions.discard)
+        self._sessions[task] = connection
+        task.add_done_callback(self._sessions.pop)
 
     async def _serve(self, connection: AgiConnection) -> None:
         try:
-            async with self._clock.timeout(self._options.request_timeout_s):
-                request = await connection.read_request()
+            request = await connection.read_request(self._clock.monotonic() + self._options.request_timeout_s)
         except (TimeoutError, AgiClosedError, AgiProtocolError) as error:
             log.info("fastagi connection without a request", reason=str(error) or "too late")
             connection.abort()

@@ -14,6 +14,9 @@ sessions.
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+import msgspec
 
 from gateway.asterisk.errors import AgiProtocolError, UnsafeValueError
 from gateway.asterisk.escape import AGI_LINE_LIMIT, agi_word
@@ -24,8 +27,11 @@ REPLY_LIMIT = 64 * 1024
 GARBAGE_LIMIT = 100
 """Unusable lines after which the peer is given up."""
 
-_REPLY = re.compile(r"(\d{3})([ -])(.*)", re.DOTALL)
-_RESULT = re.compile(r"result=(\S*)(?: \((.*)\))?(?: endpos=(\d+))?\s*", re.DOTALL)
+DONE = 200
+"""The status of a command that was carried out."""
+
+_DONE = re.compile(r"200 result=(\S*)(?: \((.*)\))?(?: endpos=(\d+))?\s*", re.DOTALL)
+_REPLY = re.compile(r"(\d{3})[ -](.*)", re.DOTALL)
 _OPEN_VALUE = re.compile(rb"200 result=\S* \(")
 _CLOSED_VALUE = re.compile(rb"\)(?: endpos=\d+)?\s*$")
 _BLANK = re.compile(rb"\n\r?\n|\A\r?\n")
@@ -34,7 +40,7 @@ _COMMAND = re.compile(r"[A-Z]+(?: [A-Z]+){0,2}")
 
 @dataclass(frozen=True, slots=True)
 class AgiRequest:
-    """What Asterisk says of the channel when it asks. ``fields`` holds everything, without the ``agi_``."""
+    """What Asterisk says of the channel when it asks. ``fields`` holds everything by its name on the wire."""
 
     fields: dict[str, str] = field(repr=False)
     arguments: tuple[str, ...] = ()
@@ -42,60 +48,59 @@ class AgiRequest:
     @property
     def script(self) -> str:
         """The path of the URL, without slashes at its ends and without a query."""
-        return self.fields.get("network_script", "").partition("?")[0].strip("/")
+        return self.fields.get("agi_network_script", "").partition("?")[0].strip("/")
 
     @property
     def uniqueid(self) -> str:
         """Asterisk's unique id of the channel."""
-        return self.fields.get("uniqueid", "")
+        return self.fields.get("agi_uniqueid", "")
 
     @property
     def channel(self) -> str:
         """The channel's name."""
-        return self.fields.get("channel", "")
+        return self.fields.get("agi_channel", "")
 
     @property
     def caller_number(self) -> str:
         """The calling number; empty when it is unknown or withheld."""
-        return self._known("callerid")
+        return self._known("agi_callerid")
 
     @property
     def caller_name(self) -> str:
         """The calling name; empty when it is unknown."""
-        return self._known("calleridname")
+        return self._known("agi_calleridname")
 
     @property
     def called_number(self) -> str:
         """The dialled number (DNID); empty when it is unknown."""
-        return self._known("dnid")
+        return self._known("agi_dnid")
 
     @property
     def redirecting_number(self) -> str:
         """The number that diverted the call (RDNIS); empty when there is none."""
-        return self._known("rdnis")
+        return self._known("agi_rdnis")
 
     @property
     def context(self) -> str:
         """The dialplan's context."""
-        return self.fields.get("context", "")
+        return self.fields.get("agi_context", "")
 
     @property
     def extension(self) -> str:
         """The dialplan's extension."""
-        return self.fields.get("extension", "")
+        return self.fields.get("agi_extension", "")
 
     @property
     def language(self) -> str:
         """The channel's language."""
-        return self.fields.get("language", "")
+        return self.fields.get("agi_language", "")
 
     def _known(self, name: str) -> str:
         value = self.fields.get(name, "")
         return "" if value == "unknown" else value
 
 
-@dataclass(frozen=True, slots=True)
-class AgiReply:
+class AgiReply(msgspec.Struct, frozen=True, gc=False):
     """One reply. ``result`` is a text, because some commands return digits with ``*`` and ``#``."""
 
     status: int
@@ -171,32 +176,26 @@ class AgiCodec:
         return reply
 
     def _request(self, environment: bytes) -> AgiRequest:
-        fields: dict[str, str] = {}
-        for line in environment.decode("utf-8", "replace").split("\n"):
-            name, colon, value = line.partition(":")
-            if colon and name.startswith("agi_"):
-                fields.setdefault(name[4:], value.strip("\r").removeprefix(" "))
-            else:
-                self.garbage += 1
-        if "network" not in fields:
+        lines = environment.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+        lines.reverse()  # of a repeated name the first counts, which Asterisk wrote before any value of a caller
+        fields = {name: value for name, _, value in [line.partition(": ") for line in lines]}
+        if "agi_network" not in fields:
             raise AgiProtocolError(reason="its first lines are no request")
         arguments: list[str] = []
-        while (argument := fields.get(f"arg_{len(arguments) + 1}")) is not None:
+        while (argument := fields.get(f"agi_arg_{len(arguments) + 1}")) is not None:
             arguments.append(argument)
         return AgiRequest(fields, tuple(arguments))
 
 
 def parse_reply(line: bytes) -> AgiReply | None:
     """Return the reply in *line* (without its end, perhaps holding line feeds), or ``None``."""
-    match = _REPLY.fullmatch(line.decode("utf-8", "replace"))
-    if match is None:
-        return None
-    status, text = int(match[1]), match[3]
-    result = _RESULT.fullmatch(text) if status == 200 else None  # the protocol's "done"
-    if result is None:
-        return AgiReply(status, text=text)
-    endpos = None if result[3] is None else int(result[3])
-    return AgiReply(status, result[1], result[2], endpos, text)
+    text = line.decode("utf-8", "replace")
+    done = _DONE.fullmatch(text)
+    if done is not None:
+        result, value, endpos = done.groups()
+        return AgiReply(DONE, result, value, None if endpos is None else int(endpos), text[4:])
+    match = _REPLY.fullmatch(text)
+    return None if match is None else AgiReply(int(match[1]), text=match[2])
 
 
 def encode(command: str, *arguments: str) -> bytes:
@@ -205,9 +204,14 @@ def encode(command: str, *arguments: str) -> bytes:
     Raises :class:`UnsafeValueError` for CR, LF, NUL, invalid Unicode or a line that Asterisk's buffer cannot hold.
     One command is sent at a time: Asterisk leaves a second one in its buffer until more bytes arrive.
     """
-    if _COMMAND.fullmatch(command) is None:
-        raise UnsafeValueError(field=repr(command), reason="it is not a command")
-    line = b" ".join([command.encode("ascii"), *(agi_word(argument) for argument in arguments)])
+    line = b" ".join([_words(command), *map(agi_word, arguments)])
     if len(line) > AGI_LINE_LIMIT:
         raise UnsafeValueError(field=command, reason=f"it is longer than {AGI_LINE_LIMIT} bytes")
     return line + b"\n"
+
+
+@lru_cache(maxsize=64)
+def _words(command: str) -> bytes:
+    if _COMMAND.fullmatch(command) is None:
+        raise UnsafeValueError(field=repr(command), reason="it is not a command")
+    return command.encode("ascii")

@@ -1,6 +1,7 @@
 """One FastAGI session: what a handler of the dialplan's questions works with."""
 
 import asyncio
+import math
 from collections import deque
 from typing import cast
 
@@ -14,24 +15,32 @@ from gateway.asterisk.errors import (
     AgiHangupError,
 )
 from gateway.asterisk.escape import variable_name
-from gateway.asterisk.fastagi_codec import AgiCodec, AgiHangup, AgiReply, AgiRequest, encode
+from gateway.asterisk.fastagi_codec import DONE, AgiCodec, AgiHangup, AgiReply, AgiRequest, encode
 from gateway.core.clock import Clock
 
 log = structlog.get_logger(__name__)
 
+READ_BYTES = 4096
+
 _DEAD = 511
 
 
-class AgiConnection(asyncio.Protocol):
-    """The bytes of one session. Bounded by the codec; unasked-for replies are dropped before the next command."""
+class AgiConnection(asyncio.BufferedProtocol):
+    """The bytes of one session. Bounded by the codec; unasked-for replies are dropped before the next command.
+
+    ``due`` is when what is waited for is too late, on the server's monotonic clock. The server looks at it a few times
+    a second and calls :meth:`expire`: a timer of its own for each command would cost as much as the command.
+    """
 
     def __init__(self) -> None:
+        self.due = math.inf
         self.transport: asyncio.Transport | None = None
         self.request: AgiRequest | None = None
         self.hung_up = False
         self.failure: AgiError | None = None
         """Why no more can be received."""
         self._codec = AgiCodec()
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._replies: deque[AgiReply] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
@@ -39,12 +48,16 @@ class AgiConnection(asyncio.Protocol):
         """See :class:`asyncio.BaseProtocol`. Asyncio has set TCP_NODELAY."""
         self.transport = cast("asyncio.Transport", transport)  # what create_server hands over
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
+        """Return the buffer to read into: small, because asyncio's own of 256 KiB costs more than a whole command."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take the next bytes."""
         if self.failure is not None:
             return
         try:
-            items = self._codec.feed(data)
+            items = self._codec.feed(bytes(self._buffer[:nbytes]))
         except AgiError as error:
             self._fail(error)
             return
@@ -66,14 +79,16 @@ class AgiConnection(asyncio.Protocol):
         """Wake whoever waits."""
         self._fail(AgiClosedError(reason=str(exc or "closed")))
 
-    async def read_request(self) -> AgiRequest:
-        """Wait for the whole environment."""
+    async def read_request(self, due: float) -> AgiRequest:
+        """Wait for the whole environment until *due*; raise ``TimeoutError``."""
+        self.due = due
         while self.request is None:
             await self._wait()
+        self.due = math.inf
         return self.request
 
-    async def exchange(self, line: bytes) -> AgiReply:
-        """Send one command and wait for its reply."""
+    async def exchange(self, line: bytes, due: float) -> AgiReply:
+        """Send one command and wait for its reply until *due*; raise ``TimeoutError``."""
         self._replies.clear()
         if self.failure is not None:
             raise self.failure
@@ -81,11 +96,28 @@ class AgiConnection(asyncio.Protocol):
             raise AgiHangupError
         if self.transport is None:
             raise AgiClosedError(reason="not connected")
+        self.due = due
         self.transport.write(line)
-        while not self._replies:
-            # A command that was under way when the channel hung up is still replied to, so the reply is waited for.
-            await self._wait()
+        try:
+            while not self._replies:
+                # What was under way when the channel hung up is still replied to, so the reply is waited for.
+                await self._wait()
+        except asyncio.CancelledError:
+            self.expire()
+            raise
+        self.due = math.inf
         return self._replies.popleft()
+
+    def expire(self) -> None:
+        """Let what is waited for fail, and the connection with it.
+
+        A late reply would be taken for that of the next command, so the dialogue cannot go on.
+        """
+        self.due = math.inf
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
+        self._fail(AgiClosedError(reason="too late"))
+        self.abort()
 
     def close(self) -> None:
         """Close after what was written; the dialplan goes on."""
@@ -139,16 +171,13 @@ class AgiSession:
         timeout_s = self._timeout_s if deadline_s is None else deadline_s
         line = encode(command, *arguments)
         try:
-            async with self._clock.timeout(timeout_s):
-                reply = await self._connection.exchange(line)
+            reply = await self._connection.exchange(line, self._clock.monotonic() + timeout_s)
         except TimeoutError as error:
-            # A late reply would be taken for that of the next command: the dialogue cannot go on.
-            self._connection.abort()
             raise AgiDeadlineError(command=command, timeout_s=timeout_s) from error
         if reply.status == _DEAD:
             self._connection.hung_up = True
             raise AgiHangupError
-        if reply.status != 200:  # the protocol's "done"
+        if reply.status != DONE:
             raise AgiCommandError(command=command, status=reply.status, reason=reply.text[:200])
         return reply
 
