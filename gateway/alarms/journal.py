@@ -27,6 +27,7 @@ class AlarmJournal:
         self._store = store
         self._rows: dict[str, Alarm] = {}
         self._happenings: deque[Happening] = deque()
+        self._doubtful: tuple[tuple[Alarm, ...], int] = ((), 0)
         self._writing: asyncio.Task[bool] | None = None
         self.down = False
         self.untold = 0
@@ -62,27 +63,36 @@ class AlarmJournal:
     async def _write(self) -> bool:
         rows = dict(self._rows)
         happenings = tuple(self._happenings)
+        doubtful, in_doubt = self._doubtful
 
         def work(unit: Unit) -> None:
+            # The write before this one may have been done: then its events have been told.
+            done = bool(doubtful) and all(repository.find(unit.connection, row.id) == row for row in doubtful)
             repository.put(unit.connection, rows.values())
-            for happening in happenings:
+            for happening in happenings[in_doubt if done else 0 :]:
                 unit.emit(happening)
 
         try:
             await self._store.write(work, name="alarms")
         except TrunklineError as error:
-            if error.kind is not Kind.UNAVAILABLE:
+            if error.kind is Kind.UNKNOWN_OUTCOME:
+                self._doubtful = (tuple(rows.values()), len(happenings))
+            elif error.kind is not Kind.UNAVAILABLE:
                 raise
             if not self.down:
                 log.warning("alarms cannot be written", error=error.code, alarms=len(rows), events=len(happenings))
             self.down = True
             return False
+        self._written(rows, len(happenings))
+        return True
+
+    def _written(self, rows: dict[str, Alarm], told: int) -> None:
+        self._doubtful = ((), 0)
         for name, row in rows.items():
             if self._rows.get(name) is row:
                 del self._rows[name]
-        for _ in happenings:
+        for _ in range(told):
             self._happenings.popleft()
         if self.down:
-            log.info("alarms written again", alarms=len(rows), events=len(happenings), untold=self.untold)
+            log.info("alarms written again", alarms=len(rows), events=told, untold=self.untold)
         self.down = False
-        return True

@@ -58,6 +58,12 @@ def put(connection: sa.Connection, alarms: Iterable[Alarm]) -> None:
             connection.execute(sa.insert(AlarmRow).values(values))
 
 
+def find(connection: sa.Connection, alarm: str) -> Alarm | None:
+    """Return one alarm as it is kept."""
+    row = connection.execute(_ALL.where(AlarmRow.id == alarm)).mappings().one_or_none()
+    return None if row is None else _alarm(row)
+
+
 def active(connection: sa.Connection) -> list[Alarm]:
     """Return every alarm that is not over, oldest first."""
     query = _ALL.where(AlarmRow.state != AlarmState.OVER.value).order_by(AlarmRow.raised_at, AlarmRow.id)

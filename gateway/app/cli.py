@@ -4,6 +4,7 @@ Verbs are thin: they read the configuration, call what does the work, and print.
 id, and the exit code tells their kind. Verbs of features live in ``gateway/app/verbs/``.
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from gateway.core import logs
 from gateway.core.errors import TrunklineError
 from gateway.core.text import Language
 
@@ -57,6 +59,7 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb; an error of the project's own tree ends it readably."""
+        logs.set_up(level="WARNING", log_format="text")
         try:
             return super().invoke(ctx)
         except TrunklineError as error:
@@ -94,7 +97,8 @@ def config_file(context: click.Context) -> Path | None:
 
 def _load_verbs() -> None:
     # They add themselves to `main`, so they can only be imported once it exists.
-    pass
+    for name in ("system", "bus", "access", "directory"):
+        importlib.import_module(f"gateway.app.verbs.{name}")
 
 
 _load_verbs()

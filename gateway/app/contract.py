@@ -8,18 +8,43 @@ from typing import Any
 from gateway.alarms import commands as alarm_commands
 from gateway.alarms import events as alarm_events
 from gateway.alarms.board import AlarmBoard
+from gateway.archive import commands as archive_commands
+from gateway.archive import events as archive_events
+from gateway.bus import replay
 from gateway.bus.asyncapi import Contract, asyncapi_json
+from gateway.commands import administration
+from gateway.commands import events as command_events
 from gateway.commands.spec import CommandSpec
 from gateway.core.events import Event
 from gateway.directory import commands as directory_commands
 from gateway.directory import events as directory_events
 from gateway.incidents import commands as incident_commands
 from gateway.incidents import events as incident_events
+from gateway.release import commands as release_commands
+from gateway.release import events as release_events
+from gateway.release.service import ReleaseBoard
 from trunks.telephone import commands as telephone_commands
 from trunks.telephone import events as telephone_events
 
-_EVENT_MODULES = (alarm_events, directory_events, incident_events, telephone_events)
-_COMMAND_MODULES = (alarm_commands, directory_commands, incident_commands, telephone_commands)
+_EVENT_MODULES = (
+    alarm_events,
+    archive_events,
+    command_events,
+    directory_events,
+    incident_events,
+    release_events,
+    telephone_events,
+)
+_COMMAND_MODULES = (
+    administration,
+    alarm_commands,
+    archive_commands,
+    replay,
+    directory_commands,
+    incident_commands,
+    release_commands,
+    telephone_commands,
+)
 
 
 def version() -> str:
@@ -34,7 +59,7 @@ def contract() -> Contract:
     return Contract(
         events=tuple(events),
         commands=tuple(_specs()),
-        states={"ops": (AlarmBoard,), "tel": (telephone_events.LineShown,)},
+        states={"ops": (AlarmBoard, ReleaseBoard), "tel": (telephone_events.LineShown,)},
     )
 
 

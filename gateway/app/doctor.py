@@ -151,7 +151,8 @@ async def _asterisk(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
     client.on_session(ask)
     session = asyncio.create_task(client.run(_NoReport()), name="doctor-ami")
     try:
-        await asyncio.wait({session, version}, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {session, version}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if session.done():
             session.result()
         found = version.result()

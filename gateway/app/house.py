@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from litestar.handlers import HTTPRouteHandler
@@ -19,7 +20,7 @@ from gateway.alarms import routes as alarm_routes
 from gateway.alarms.escalation import Escalation
 from gateway.alarms.options import AlarmOptions
 from gateway.alarms.service import AlarmService
-from gateway.app.bus import broker_security, build_bus
+from gateway.app.bus import SecurityKeeper, alarm_of, broker_security, bus_door
 from gateway.app.contract import contract, version
 from gateway.app.health import HealthAlarms
 from gateway.app.housekeeping import Housekeeping
@@ -27,8 +28,19 @@ from gateway.app.metrics import GatewayCollector
 from gateway.app.paths import StatePaths
 from gateway.app.ringer import TelephoneRinger
 from gateway.app.switchboard import build_switchboard
+from gateway.archive import commands as archive_commands
+from gateway.archive import routes as archive_routes
+from gateway.archive.care import ArchiveCare
+from gateway.archive.folder import Folder
+from gateway.archive.options import ArchiveOptions
+from gateway.archive.service import ArchiveService
 from gateway.bus import replay as bus_replay
+from gateway.bus.connections import CurrentConnection
 from gateway.bus.options import BusOptions
+from gateway.bus.relay import sensitive_names
+from gateway.bus.replay import ReplayService
+from gateway.bus.service import Bus, BusNeeds
+from gateway.bus.topics import Topics
 from gateway.commands import administration
 from gateway.commands.dispatcher import CommandDispatcher
 from gateway.commands.options import CommandOptions
@@ -42,12 +54,18 @@ from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
 from gateway.incidents import commands as incident_commands
+from gateway.incidents import repository as incident_repository
 from gateway.incidents import routes as incident_routes
 from gateway.incidents.options import IncidentOptions
 from gateway.incidents.service import IncidentService
 from gateway.principals.audit import AuditTrail
 from gateway.principals.options import PrincipalsOptions
 from gateway.principals.service import PrincipalService
+from gateway.release import commands as release_commands
+from gateway.release import routes as release_routes
+from gateway.release.expiry import ReleaseExpiry
+from gateway.release.options import ReleaseOptions
+from gateway.release.service import ReleaseService
 from gateway.store.options import StoreOptions
 from gateway.store.store import SqlStore
 from gateway.web.application import WebParts, web_application
@@ -77,12 +95,11 @@ class House:
     disabled: tuple[tuple[str, str], ...]
 
     async def start(self) -> None:
-        """Carry on with the commands of the time before, then start every adapter."""
+        """Start every adapter."""
         for name, reason in self.disabled:
             self.supervisor.disable(name, reason)
         for adapter in self.adapters:
             self.supervisor.start(adapter)
-        await self.dispatcher.recover()
 
     async def stop(self, grace_s: float) -> None:
         """Stop the adapters, the last one first."""
@@ -93,7 +110,10 @@ class House:
 async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
     """Open the store and make every part. *running* tells that the adapters will be started."""
     async with contextlib.AsyncExitStack() as stack:
-        yield await _build(stack, settings, paths, running=running)
+        house = await _build(stack, settings, paths, running=running)
+        # What the time before left open is settled before anything new is taken.
+        await house.dispatcher.recover()
+        yield house
 
 
 async def _build(  # one name for each part; reads from the bottom of the house to its top
@@ -122,6 +142,8 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     incidents = IncidentService(store, settings.of(IncidentOptions))
     await incidents.start()
     alarms = AlarmService(store=store, board=board, clock=clock, options=settings.of(AlarmOptions))
+    releases = ReleaseService(store=store, board=board, audit=audit, options=settings.of(ReleaseOptions))
+    archive = build_archive(settings, paths, store=store, clock=clock, audit=audit, alarms=alarms)
 
     switchboard = await build_switchboard(
         settings, paths, store=store, board=board, clock=clock, directory=directory, numbering=numbering
@@ -133,44 +155,52 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         duty_leader=telephone.duty_leader,
     )
 
+    bus_options = settings.of(BusOptions)
+    topics = Topics(bus_options.site)
+    current = CurrentConnection()
+    replay = ReplayService(store, current, topics, clock, sensitive=sensitive_names(contract().events))
     registry = CommandRegistry(
         (
             *administration.commands(principals),
             *alarm_commands.commands(alarms),
+            *archive_commands.commands(archive),
+            *bus_replay.commands(replay),
             *directory_commands.commands(directory),
             *incident_commands.commands(incidents),
+            *release_commands.commands(releases),
             *telephone_commands.commands(switchboard.service),
         )
     )
-    dispatcher = CommandDispatcher(
-        store=store,
-        clock=clock,
-        options=settings.of(CommandOptions),
-        audit=audit,
-        registry=registry,
-        principals=principals,
-    )
+    dispatcher = CommandDispatcher(store, clock, settings.of(CommandOptions), registry, audit, principals=principals)
     stack.push_async_callback(dispatcher.stop)
 
     health = HealthAlarms(alarms)
     supervisor = Supervisor(clock, on_change=health.changed)
-    bus = await build_bus(
-        settings,
-        paths,
-        store=store,
-        board=board,
-        clock=clock,
-        dispatcher=dispatcher,
-        applications=principals.applications,
-        refusals=dispatcher,
-        security=security,
-        health=supervisor.health,
-        alarms=alarms,
+    login, port = await asyncio.to_thread(bus_door, bus_options, paths)
+    bus = Bus(
+        BusNeeds(
+            options=bus_options,
+            port=port,
+            user=login.user,
+            password=login.password,
+            store=store,
+            journal=store,
+            board=board,
+            clock=clock,
+            dispatcher=dispatcher,
+            applications=principals.applications,
+            audit=audit,
+            contract=contract(),
+            version=version(),
+            epoch=store.epoch,
+            health=supervisor.health,
+            on_alarm=alarm_of(alarms),
+        ),
+        current,
     )
+    stack.callback(bus.close)
+    stack.push_async_callback(replay.close)
     health.listen(lambda _: bus.retained.note_health())
-    stack.callback(bus.retained.close)
-    for command in bus_replay.commands(bus.replay):
-        registry.add(command)
 
     metrics = CollectorRegistry()
     metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, intake=bus.intake))
@@ -188,7 +218,9 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     stack.callback(hub.close)
     routes: Sequence[HTTPRouteHandler] = (
         *alarm_routes.routes(alarms),
+        *archive_routes.routes(archive),
         *incident_routes.routes(incidents),
+        *release_routes.routes(releases),
         *directory_routes.routes(directory),
     )
     parts = WebParts(
@@ -220,8 +252,13 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             local,
             *console,
             Escalation(alarms, ringer, clock),
+            ReleaseExpiry(releases, clock),
+            ArchiveCare(archive, settings.of(ArchiveOptions), clock),
             *switchboard.adapters,
-            *bus.adapters,
+            bus.session,
+            bus.relay,
+            bus.intake,
+            *(() if security is None else (SecurityKeeper(security, current, principals.applications),)),
             Housekeeping(store, dispatcher, clock=clock),
         ),
         disabled=() if console else (("web", "web.enabled is false"),),
@@ -230,6 +267,23 @@ async def _build(  # one name for each part; reads from the bottom of the house 
 
 def _command_names() -> list[str]:
     return [spec.name for spec in contract().commands]
+
+
+def build_archive(
+    settings: Settings, paths: StatePaths, *, store: SqlStore, clock: Clock, audit: AuditTrail, alarms: AlarmService
+) -> ArchiveService:
+    """Make the archive of documents on its folder."""
+    options = settings.of(ArchiveOptions)
+    root = Path(options.folder) if options.folder else paths.archive
+    return ArchiveService(
+        store=store,
+        folder=Folder(root, max_bytes=options.max_bytes, reserve_bytes=options.reserve_bytes),
+        clock=clock,
+        audit=audit,
+        alarms=alarms,
+        options=options,
+        incident_of=incident_repository.link_of,
+    )
 
 
 def check(settings: Settings) -> None:

@@ -14,7 +14,7 @@ def event_line(event: Mapping[str, Any]) -> str:
     resource = str(event["source"]).rsplit("/", 1)[-1]
     recovered = " (recovered)" if event.get("recovered") else ""
     fields = " ".join(f"{key}={_value(value)}" for key, value in _plain(event.get("data") or {}))
-    return f"{_clock(event['time'])} #{event['gwseq']:<5} {domain}/{resource:<14} {name}{recovered}  {fields}".rstrip()
+    return f"{_clock(event['time'])} #{event['gwseq']:<5} {resource:<16} {domain}.{name}{recovered}  {fields}".rstrip()
 
 
 def status_lines(status: Mapping[str, Any]) -> Iterable[str]:

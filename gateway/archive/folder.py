@@ -149,6 +149,7 @@ class Incoming:
         self._size = 0
         self._file: int | None = None
         self._sealed: Stored | None = None
+        self._closed = False
         self._busy = threading.Lock()  # a cancelled wait leaves its thread at work: closing waits for it
 
     def __enter__(self) -> Self:
@@ -157,7 +158,9 @@ class Incoming:
 
     def open(self) -> None:
         """Make the file; raise when there is no room."""
-        with _translated(self._folder.root):
+        with self._busy, _translated(self._folder.root):
+            if self._closed:
+                raise ArchiveWriteError(reason="the file is closed")
             self._folder.check_room()
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._file = os.open(self._path, flags, 0o600)
@@ -210,6 +213,7 @@ class Incoming:
     def close(self) -> None:
         """Let go of the file; what was not kept is gone."""
         with self._busy:
+            self._closed = True
             if self._file is not None:
                 os.close(self._file)
                 self._file = None

@@ -28,6 +28,7 @@ _REPLY = re.compile(r"(\d{3})([ -])(.*)", re.DOTALL)
 _RESULT = re.compile(r"result=(\S*)(?: \((.*)\))?(?: endpos=(\d+))?\s*", re.DOTALL)
 _OPEN_VALUE = re.compile(rb"200 result=\S* \(")
 _CLOSED_VALUE = re.compile(rb"\)(?: endpos=\d+)?\s*$")
+_BLANK = re.compile(rb"\n\r?\n|\A\r?\n")
 _COMMAND = re.compile(r"[A-Z]+(?: [A-Z]+){0,2}")
 
 
@@ -116,22 +117,32 @@ class AgiCodec:
         self.garbage = 0
         """Lines that were neither."""
         self._buffer = bytearray()
-        self._fields: dict[str, str] | None = {}
-        self._environment_bytes = 0
+        self._asked = False
         self._open = bytearray()
         """The lines so far of a reply that goes on."""
 
     def feed(self, data: bytes) -> list[AgiRequest | AgiReply | AgiHangup]:
         """Take the next bytes and return what they complete, or raise :class:`AgiProtocolError`."""
         buffer = self._buffer
+        seen = len(buffer)
         buffer += data
-        if buffer.find(b"\n", len(buffer) - len(data)) < 0:
+        found: list[AgiRequest | AgiReply | AgiHangup] = []
+        if not self._asked:
+            end = _BLANK.search(buffer, max(0, seen - 3))
+            self._bound(len(buffer) if end is None else end.end(), ENVIRONMENT_LIMIT)
+            if end is None:
+                return found
+            found.append(self._request(bytes(buffer[: end.start()])))
+            self._asked = True
+            seen = 0
+            del buffer[: end.end()]
+        if buffer.find(b"\n", seen) < 0:
             self._bound(len(buffer), REPLY_LIMIT)
-            return []
+            return found
         lines = bytes(buffer).split(b"\n")
         buffer[:] = lines.pop()
         self._bound(len(buffer), REPLY_LIMIT)
-        found = [item for line in lines if (item := self._line(line.removesuffix(b"\r"))) is not None]
+        found += [item for line in lines if (item := self._line(line.removesuffix(b"\r"))) is not None]
         if self.garbage > GARBAGE_LIMIT:
             raise AgiProtocolError(reason=f"{self.garbage} unusable lines")
         return found
@@ -140,10 +151,8 @@ class AgiCodec:
         if size > limit:
             raise AgiProtocolError(reason=f"more than {limit} bytes without an end")
 
-    def _line(self, line: bytes) -> AgiRequest | AgiReply | AgiHangup | None:
+    def _line(self, line: bytes) -> AgiReply | AgiHangup | None:
         self._bound(len(line), REPLY_LIMIT)
-        if self._fields is not None:
-            return self._environment(line, self._fields)
         if line == b"HANGUP":
             return AgiHangup()
         if self._open:
@@ -161,20 +170,16 @@ class AgiCodec:
             self.garbage += bool(line.strip())
         return reply
 
-    def _environment(self, line: bytes, fields: dict[str, str]) -> AgiRequest | None:
-        self._environment_bytes += len(line) + 1
-        self._bound(self._environment_bytes, ENVIRONMENT_LIMIT)
-        text = line.decode("utf-8", "replace")
-        if text.strip():
-            name, colon, value = text.partition(":")
+    def _request(self, environment: bytes) -> AgiRequest:
+        fields: dict[str, str] = {}
+        for line in environment.decode("utf-8", "replace").split("\n"):
+            name, colon, value = line.partition(":")
             if colon and name.startswith("agi_"):
-                fields.setdefault(name[4:], value.removeprefix(" "))
+                fields.setdefault(name[4:], value.strip("\r").removeprefix(" "))
             else:
                 self.garbage += 1
-            return None
         if "network" not in fields:
             raise AgiProtocolError(reason="its first lines are no request")
-        self._fields = None
         arguments: list[str] = []
         while (argument := fields.get(f"arg_{len(arguments) + 1}")) is not None:
             arguments.append(argument)

@@ -44,16 +44,19 @@ class AgiConnection(asyncio.Protocol):
         if self.failure is not None:
             return
         try:
-            for item in self._codec.feed(data):
-                if isinstance(item, AgiReply):
-                    self._replies.append(item)
-                elif isinstance(item, AgiHangup):
-                    self.hung_up = True
-                else:
-                    self.request = item
+            items = self._codec.feed(data)
         except AgiError as error:
             self._fail(error)
-        self._wake()
+            return
+        for item in items:
+            if isinstance(item, AgiReply):
+                self._replies.append(item)
+            elif isinstance(item, AgiHangup):
+                self.hung_up = True
+            else:
+                self.request = item
+        if items:  # Asterisk sends each line of its request in a packet of its own
+            self._wake()
 
     def eof_received(self) -> None:
         """Nothing more will come; the transport closes itself."""

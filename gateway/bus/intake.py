@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 UNREADABLE = "unreadable"  # the last level of the topic on which a command without a readable id is answered
 _MOST_WAITING = 2048
 _SWEEP = 256
+_TOGETHER = 32
 _LANES = 64
 
 
@@ -103,6 +104,7 @@ class CommandIntake:
         self._wake = asyncio.Event()
         self._retained: deque[str] = deque(maxlen=_MOST_WAITING)  # topics that are to be cleared at the broker
         self._lanes = [asyncio.Lock() for _ in range(_LANES)]
+        self._overflowed = False
         self.dropped = 0
         self._end_listening = dispatcher.on_answer(self._hear)
 
@@ -171,7 +173,8 @@ class CommandIntake:
         if note.source is not Source.BUS:
             return
         if len(self._waiting) >= _MOST_WAITING:
-            self._waiting.popleft()  # a final one stays pending in the ledger
+            self._waiting.popleft()  # a final one stays pending in the ledger, and is fetched from there
+            self._overflowed = True
             self.dropped += 1
         self._waiting.append(note)
         self._wake.set()
@@ -186,8 +189,15 @@ class CommandIntake:
                 await connection.publish(Publication(self._retained[0], b"", retain=True))
                 self._retained.popleft()
             while self._waiting:
-                await self._send(connection, self._waiting[0])
-                self._waiting.popleft()
+                together = [self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))]
+                try:
+                    await self._send(connection, together)
+                except BusLostError:
+                    self._waiting.extendleft(reversed(together))
+                    raise
+            if self._overflowed:
+                self._overflowed = False
+                await self._sweep(connection)
             waiter = asyncio.create_task(self._wake.wait(), name="answers-wake")
             try:
                 await asyncio.wait((waiter, connection.lost), return_when=asyncio.FIRST_COMPLETED)
@@ -198,19 +208,23 @@ class CommandIntake:
 
     async def _sweep(self, connection: BusConnection) -> None:
         while notes := await self._dispatcher.pending_answers(_SWEEP):
-            for note in notes:
-                await self._send(connection, note)
+            await self._send(connection, notes)
             if len(notes) < _SWEEP:
                 return
 
-    async def _send(self, connection: BusConnection, note: AnswerNote) -> None:
+    async def _send(self, connection: BusConnection, notes: Sequence[AnswerNote]) -> None:
+        """Publish *notes* in order, then write down together which of them are no longer owed."""
+        for note in notes:
+            await self._publish(connection, note)
+        await asyncio.gather(*(self._dispatcher.answer_sent(note) for note in notes if _is_kept(note)))
+
+    async def _publish(self, connection: BusConnection, note: AnswerNote) -> None:
         app = note.principal.partition(":")[2]
-        answer = note.answer
-        fixed = self._topics.result(app, answer.command_id or UNREADABLE)
+        fixed = self._topics.result(app, note.answer.command_id or UNREADABLE)
         topics = [fixed]
         if note.reply.topic and note.reply.topic != fixed and self._topics.is_answer_of(note.reply.topic, app):
             topics.append(note.reply.topic)
-        payload = answer.encode()
+        payload = note.answer.encode()
         for topic in topics:
             publication = Publication(
                 topic, payload, content_type="application/json", correlation=note.reply.correlation
@@ -220,8 +234,6 @@ class CommandIntake:
                 # Trying again would not help; the ledger keeps the answer for whoever asks with the same id.
                 log.error("broker refused an answer", application=app, reason=f"0x{reason:02x}")
                 self._on_alarm(BusDeniedError(what=f"an answer to {app}", reason=reason))
-        if _is_kept(note):
-            await self._dispatcher.answer_sent(note)
 
 
 def _is_kept(note: AnswerNote) -> bool:

@@ -25,7 +25,7 @@ import structlog
 from gateway.commands import ledger
 from gateway.commands.answers import Answer, AnswerNote, CommandState, Reply, Request, Source, Ticket, error_body
 from gateway.commands.endings import Endings, ShownOnce
-from gateway.commands.envelope import decode_envelope
+from gateway.commands.envelope import COMMAND_ID, decode_envelope
 from gateway.commands.errors import (
     CommandExpiredError,
     CommandsOverloadedError,
@@ -44,11 +44,13 @@ from gateway.core.errors import NotFoundError, TrunklineError, UnavailableError
 from gateway.core.ids import new_id
 from gateway.principals.audit import AuditBudget, AuditTrail
 from gateway.principals.model import Principal, PrincipalKind
+from gateway.store.errors import StoreError
 from gateway.store.unit import Store, Unit
 
 log = structlog.get_logger(__name__)
 
 _PRUNED_AT_ONCE = 500
+_LEFT_ALONE = timedelta(minutes=1)
 
 
 class CommandDispatcher:
@@ -180,7 +182,9 @@ class CommandDispatcher:
         shown = self._shown_once.take(key)
         if shown is not None:
             return shown
-        entry = await self._store.read(lambda connection: ledger.find(connection, *key))
+        entry = None
+        if COMMAND_ID.fullmatch(command_id) is not None:
+            entry = await self._store.read(lambda connection: ledger.find(connection, *key))
         if entry is None:
             raise NotFoundError(what="command", name=command_id[:64])
         return entry.answer
@@ -205,13 +209,7 @@ class CommandDispatcher:
         """Settle what the last life left unfinished (:class:`Recovery` decides), then open."""
         entries = await self._store.read(ledger.unfinished)
         for entry in entries:
-            decided = await self._recovery.decide(entry)
-            if isinstance(decided, Work):
-                self._pending[entry.note.principal] += 1
-                self._start(decided)
-            else:
-                await self._endings.write(entry, decided, self._recovery.resource_of(entry))
-                self._notify(replace(entry.note, answer=decided))
+            await self._settle(entry)
         self._open = True
         if entries:
             log.warning("commands of the last run settled", commands=len(entries))
@@ -232,8 +230,15 @@ class CommandDispatcher:
             await asyncio.wait(late, timeout=self._options.stop_grace_s)
 
     async def prune(self) -> int:
-        """Forget commands that ended more than ``keep_days`` ago; return how many, some hundreds at most."""
-        before = self._clock.wall() - timedelta(days=self._options.keep_days)
+        """Forget commands that ended more than ``keep_days`` ago; return how many, some hundreds at most.
+
+        Also settles rows without work whose time is over: a commit in doubt can leave one. Call it every few minutes.
+        """
+        now = self._clock.wall()
+        for entry in await self._store.read(ledger.unfinished):
+            if entry.key not in self._works and entry.expires_at + _LEFT_ALONE < now:
+                await self._settle(entry)
+        before = now - timedelta(days=self._options.keep_days)
         return await self._store.write(
             lambda unit: ledger.prune(unit.connection, before, _PRUNED_AT_ONCE), name="command.prune"
         )
@@ -307,11 +312,30 @@ class CommandDispatcher:
     async def _repeat(self, existing: LedgerEntry, request: Request, examined: Examined) -> Ticket:
         if existing.body_hash != examined.digest:
             return await self._refuse(request, IdConflictError(command_id=request.command_id))
-        answer = replace(existing.answer, duplicate=True)
-        note = AnswerNote(str(request.principal), request.source, request.reply, answer)
+        work = self._works.get(existing.key)
+        if work is None and not existing.answer.final:
+            # Its acceptance was in doubt and nobody was told of it, or its end could not be written.
+            settled = await self._settle(existing)
+            work = settled if isinstance(settled, Work) else None
+            existing = replace(existing, note=replace(existing.note, answer=_standing(existing, settled)))
+        note = AnswerNote(
+            existing.note.principal, request.source, request.reply, replace(existing.answer, duplicate=True)
+        )
         self._notify(note)
-        work = self._works.get((note.principal, request.command_id))
-        return Ticket(note, None, None if work is None or answer.final else lambda: self._kept(work))
+        return Ticket(note, None, None if work is None else lambda: self._kept(work))
+
+    async def _settle(self, entry: LedgerEntry) -> Work | Answer:
+        decided = await self._recovery.decide(entry)
+        running = self._works.get(entry.key)
+        if running is not None:
+            return running
+        if isinstance(decided, Work):
+            self._pending[entry.note.principal] += 1
+            self._start(decided)
+            return decided
+        answer = await self._endings.write(entry, decided, self._recovery.resource_of(entry))
+        self._notify(replace(entry.note, answer=answer))
+        return answer
 
     async def _refuse(self, request: Request, refusal: TrunklineError) -> Ticket:
         # A refusal that is not in the ledger: nothing could be read, or its id belongs to another command.
@@ -356,12 +380,15 @@ class CommandDispatcher:
                 work.outcome.set_exception(UnavailableError(part="commands", reason="the gateway is stopping"))
 
     async def _finish(self, work: Work, ending: Ending, *, begun: bool) -> None:
-        trouble = await self._endings.write_patiently(work.entry, ending.kept, work.resource)
-        if trouble is not None and not begun:
-            # It had no effect, and the ledger still says that it may be begun: nothing can be promised.
-            work.outcome.set_exception(trouble)
-            return
-        if trouble is None and work.command.secret_result:
+        written = await self._endings.write_patiently(work.entry, ending.kept, work.resource)
+        if isinstance(written, StoreError):
+            if not begun:
+                # It had no effect, and the ledger still says that it may be begun: nothing can be promised.
+                work.outcome.set_exception(written)
+                return
+        elif written != ending.kept:
+            ending = Ending(written, written)
+        elif work.command.secret_result:
             self._shown_once.put(work.key, ending.shown)
         work.outcome.set_result(ending)
         note = work.entry.note
@@ -379,6 +406,10 @@ class CommandDispatcher:
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             loop.call_soon(listener, note)
+
+
+def _standing(entry: LedgerEntry, settled: Work | Answer) -> Answer:
+    return entry.answer if isinstance(settled, Work) else settled
 
 
 def _state_of(refusal: TrunklineError | None) -> tuple[CommandState, dict[str, Any] | None]:

@@ -34,8 +34,11 @@ class Endings:
         """The gateway stops: try once from now on."""
         self._patient = False
 
-    async def write(self, entry: LedgerEntry, answer: Answer, resource: str) -> None:
-        """Write one end down; raises ``StoreError``. An end that is written already stays as it is."""
+    async def write(self, entry: LedgerEntry, answer: Answer, resource: str) -> Answer:
+        """Write one end down and return the one that stands: an end that is written already stays as it is.
+
+        Raises ``StoreError``.
+        """
         principal, command_id = entry.note.principal, answer.command_id or ""
         details: dict[str, Any] = {"command": command_id, "source": entry.note.source.value}
         if answer.error is not None:
@@ -45,28 +48,32 @@ class Endings:
             event=told, resource="commands", aggregate=f"command:{command_id}", incident=entry.incident
         )
 
-        def work(unit: Unit) -> None:
+        def work(unit: Unit) -> Answer:
             if not ledger.finish(unit.connection, principal, answer):
-                return
+                standing = ledger.find(unit.connection, *entry.key)
+                return answer if standing is None else standing.answer
             self._audit.record(unit, principal, answer.name, resource, answer.state.value, details)
             if answer.state is CommandState.UNKNOWN:
                 unit.emit(happening)
+            return answer
 
-        await self._store.write(work, name="command.finish")
+        return await self._store.write(work, name="command.finish")
 
-    async def write_patiently(self, entry: LedgerEntry, answer: Answer, resource: str) -> StoreError | None:
-        """Write one end down, trying again for a while; return why it could not be."""
+    async def write_patiently(self, entry: LedgerEntry, answer: Answer, resource: str) -> Answer | StoreError:
+        """Do as :meth:`write`, trying again for a while; return why it could not be."""
+        trouble: StoreError
         for delay_s in (*_AGAIN_AFTER_S, None):
             try:
-                await self.write(entry, answer, resource)
+                return await self.write(entry, answer, resource)
             except StoreError as error:
-                if delay_s is None or not self._patient:
-                    log.exception("the end of a command is not written", command=answer.name, state=answer.state.value)
-                    return error
-                await self._clock.sleep(delay_s)
-            else:
-                return None
-        return None
+                trouble = error
+            if delay_s is None or not self._patient:
+                break
+            await self._clock.sleep(delay_s)
+        log.error(
+            "the end of a command is not written", command=answer.name, state=answer.state.value, why=str(trouble)
+        )
+        return trouble
 
 
 class ShownOnce:

@@ -22,7 +22,7 @@ def routes(service: DirectoryService) -> list[HTTPRouteHandler]:
     """Return the handlers of ``/api/v1/contacts``."""
 
     @post(
-        "/api/v1/contacts/import", status_code=200, tags=["directory"], request_max_body_size=LARGEST_FILE_BYTES
+        "/contacts/import", status_code=200, tags=["directory"], request_max_body_size=LARGEST_FILE_BYTES
     )
     async def import_contacts(
         request: Request[object, object, State],
@@ -33,13 +33,13 @@ def routes(service: DirectoryService) -> list[HTTPRouteHandler]:
         principal.require(IMPORT)
         return await service.import_csv(await request.body(), dry_run=dry_run, principal=principal)
 
-    @get("/api/v1/contacts/export", tags=["directory"], media_type="text/csv; charset=utf-8")
+    @get("/contacts/export", tags=["directory"], media_type="text/csv; charset=utf-8")
     async def export_contacts(principal: NamedDependency[Principal]) -> Response[bytes]:
         """Return all contacts as CSV in UTF-8 with a byte order mark, as spreadsheets want it."""
         principal.require(EXPORT)
         return Response(await service.export_csv(), media_type="text/csv; charset=utf-8")
 
-    @get("/api/v1/contacts", tags=["directory"])
+    @get("/contacts", tags=["directory"])
     async def search_contacts(
         principal: NamedDependency[Principal],
         q: Annotated[str, QueryParameter(max_length=100, description="What was typed.")],

@@ -169,7 +169,7 @@ class ApplicationService:
             expires_at = found[0].expires_at
             return None if expires_at is not None and expires_at <= self._clock.wall() else _principal(found[0])
 
-        principal = await self._store.read(query)
+        principal = await self._store.read(query) if is_level(name) else None
         if principal is None:
             raise CredentialRefusedError
         return principal

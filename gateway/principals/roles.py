@@ -21,7 +21,7 @@ class Role:
 
 def _reading() -> tuple[Right, ...]:
     looking = tuple(Right(f"{domain}.{verb}") for domain in _OF_WATCH for verb in ("read", "*_read"))
-    return (*looking, Right("dir.search"), Right("dir.lookup"))
+    return (*looking, Right("dir.search"), Right("dir.lookup"), Right("sys.read"))
 
 
 def _all_of(*domains: str) -> tuple[Right, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -144,10 +145,11 @@ class SqlStore:
         Raises ``StoreOutcomeUnknownError`` when a commit gives no answer for longer than an outage may last.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        deadline = self._clock.monotonic() + self._options.outage_wait_s
+        # Real time, whatever the clock: a disk takes as long as it takes.
+        deadline = time.monotonic() + self._options.outage_wait_s
         self._writer.submit(Job(work, name, future, contextvars.copy_context(), deadline))
         try:
-            async with self._clock.timeout(self._options.outage_wait_s + self._options.statement_timeout_s):
+            async with asyncio.timeout(self._options.outage_wait_s + self._options.statement_timeout_s):
                 return await future
         except TimeoutError as error:
             if not future.cancelled():

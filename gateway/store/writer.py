@@ -37,13 +37,13 @@ from gateway.store.errors import (
 from gateway.store.group import Group, GroupBrokenError, Order, Outcome
 from gateway.store.jobs import Job, JobQueue, another
 from gateway.store.options import StoreOptions
+from gateway.store.space import Space
 
 log = structlog.get_logger(__name__)
 
 _MB = 1_000_000
 _LOSSES_ALONE = 3  # a unit that breaks the connection so often, alone, is itself at fault
 _IDLE_LOOK_S = 5.0  # how soon a database that went away is noticed when nobody writes
-_SHED_AFTER_FULL_S = 30.0
 _BACKOFF = Backoff(first_s=0.05, longest_s=2.0)
 
 
@@ -90,7 +90,7 @@ class Writer:
         self._clock = clock
         self._prepare = prepare
         self._deliver = deliver
-        self._sheddable = sheddable
+        self._space = Space(database, clock, min_free_bytes=options.min_free_mb * _MB, sheddable=sheddable)
         self._jobs = JobQueue(options.queue_units)
         self._trouble = ""
         self._connection: sa.Connection | None = None
@@ -101,8 +101,6 @@ class Writer:
         self._running: Group | None = None
         self._doubt: Group | None = None
         self._alone = 0
-        self._shedding = False
-        self._shed_until = 0.0
         self._thread: threading.Thread | None = None
 
     @property
@@ -131,7 +129,7 @@ class Writer:
     @property
     def shedding(self) -> bool:
         """Whether telemetry is left out for want of space."""
-        return self._shedding
+        return self._space.short
 
     # --- on the event loop ------------------------------------------------------------------------------------------
 
@@ -164,6 +162,7 @@ class Writer:
             self._open()
         except Exception as error:  # noqa: BLE001  # handed over to the one who waits for the start
             self._disconnect()
+            self._jobs.close(StoreUnavailableError(reason="the store is not open"))
             _settle(loop, opened, error)
             return
         _settle(loop, opened, None)
@@ -247,7 +246,7 @@ class Writer:
             site=self._site,
             epoch=self.epoch,
             number=self._groups,
-            shed=self._look_at_the_disk(),
+            shed=self._space.look(),
         )
         self._running = group
         started = self._busy_since = time.monotonic()
@@ -316,7 +315,7 @@ class Writer:
         if lost:
             self._disconnect()
         if full:
-            self._shed_until = self._clock.monotonic() + _SHED_AFTER_FULL_S
+            self._space.ran_out()
         self._alone = max(0, self._alone - len(jobs))
         if len(jobs) > 1 or lost or (full and self._database.release_reserve()):
             self._run_again(jobs, self._error_of(cause), lost=lost)
@@ -382,7 +381,7 @@ class Writer:
 
     def _expire(self, error: StoreUnavailableError) -> None:
         """Fail what has waited long enough for the database to come back."""
-        now = self._clock.monotonic()
+        now = time.monotonic()
         for job in self._jobs.take_late(now):
             self._fail(job, another(error))
         if self._doubt is not None and any(outcome.job.deadline <= now for outcome in self._doubt.outcomes):
@@ -409,17 +408,6 @@ class Writer:
                 connection.close()
             except exc.SQLAlchemyError as error:
                 log.debug("closing a broken connection failed", reason=reason_of(error))
-
-    def _look_at_the_disk(self) -> Collection[str]:
-        """Return the types of events that have to be left out for now."""
-        free = self._database.free_bytes()
-        short = free is not None and free < self._options.min_free_mb * _MB
-        self._database.keep_reserve()
-        shedding = short or self._clock.monotonic() < self._shed_until
-        if shedding is not self._shedding:
-            self._shedding = shedding
-            log.warning("disk short, telemetry is left out" if shedding else "disk has room again", free_bytes=free)
-        return self._sheddable if shedding else ()
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import UnavailableError
 from gateway.core.events import Happening, parse_type, seal
+from gateway.store.errors import StoreOutcomeUnknownError
 from gateway.store.unit import Base, StoredEvent, Unit
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class LocalStore:
         self.clock = clock or SystemClock()
         self.down = False
         self.lose_after_commit = False
+        self.doubt = {}
         self.run_twice = False
         self.units = 0
         self.happenings: list[Happening] = []
@@ -66,13 +68,18 @@ class LocalStore:
             unit = LocalUnit(connection, self.clock.wall())
             result = work(unit)
         self.units += 1
+        self._after(unit)
+        if self.doubt:
+            raise StoreOutcomeUnknownError(**self.doubt)
+        await asyncio.sleep(0)
+        return result
+
+    def _after(self, unit: LocalUnit) -> None:
         for happening in unit.happenings:
             self._tell(happening)
         if not self.lose_after_commit:
             for callback in unit.callbacks:
                 callback()
-        await asyncio.sleep(0)
-        return result
 
     async def read(self, query: Callable[[sa.Connection], T]) -> T:
         await asyncio.sleep(0)

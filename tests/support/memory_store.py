@@ -49,6 +49,7 @@ class MemoryStore:
         )
         self.events: list[StoredEvent] = []
         self.failing: Exception | None = None
+        self.doubtful: Exception | None = None
         self.listeners = []
         self.turn = asyncio.Lock()
         self.names: list[str] = []
@@ -73,6 +74,8 @@ class MemoryStore:
             for happening in unit.happenings:
                 self._tell(happening, unit.now)
         await plan.step()
+        if self.doubtful is not None:
+            raise self.doubtful  # it is written, and the writer does not know it
         for callback in unit.callbacks:
             callback()
         return result

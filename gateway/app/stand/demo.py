@@ -21,7 +21,7 @@ from gateway.app.stand.sipp import network
 from gateway.app.stand.speech import EMERGENCY_CALL, OPERATOR_ANSWER, raw_alaw, speak
 from gateway.app.stand.stand import NETWORK_ADDRESS, Stand
 from gateway.bus.options import BusOptions
-from gateway.core.errors import ConflictError, TrunklineError
+from gateway.core.errors import TrunklineError
 from gateway.principals.model import SYSTEM, Right
 from gateway.web.options import WebOptions
 
@@ -155,10 +155,8 @@ async def _furnish(stand: Stand) -> dict[str, str]:
     contacts = resources.files("config").joinpath("examples/contacts.csv").read_bytes()
     async with open_house(stand.settings, stand.paths, running=False) as house:
         await house.directory.import_csv(contacts, principal=SYSTEM)
-        try:
+        if not await house.principals.operators():
             made[_OPERATOR] = await house.principals.bootstrap_administrator(_OPERATOR)
-        except ConflictError:
-            made.pop(_OPERATOR, None)
         known = [application.name for application in await house.principals.applications.list()]
         applications = house.principals.applications
         rights = (Right("*"),)

@@ -17,7 +17,7 @@ from gateway.bus.connections import CurrentConnection
 from gateway.bus.memory import MemoryBroker, MemoryPort
 from gateway.bus.mqtt import Endpoint, MqttPort
 from gateway.bus.options import BusOptions
-from gateway.bus.port import BusConnection, BusPort, Delivery, Login, Publication
+from gateway.bus.port import BusConnection, BusLostError, BusPort, Delivery, Login, Publication
 from gateway.bus.replay import ReplayService, commands
 from gateway.bus.service import Bus, BusNeeds
 from gateway.bus.topics import Topics
@@ -27,7 +27,7 @@ from gateway.commands.registry import CommandRegistry
 from gateway.commands.spec import BoundCommand, CommandContext, CommandSpec
 from gateway.core.board import Board
 from gateway.core.clock import SystemClock
-from gateway.core.errors import NotFoundError
+from gateway.core.errors import NotFoundError, UnavailableError
 from gateway.core.events import Happening, Message
 from gateway.core.supervisor import Backoff, Supervisor
 from gateway.core.text import Text
@@ -37,7 +37,7 @@ from gateway.store.options import StoreOptions
 from gateway.store.store import SqlStore
 from gateway.store.unit import Base, Unit
 from tests.support.broker import real_broker
-from tests.support.bus import Rang, until
+from tests.support.bus import DEADLINE_S, Rang, until
 
 pytestmark = pytest.mark.integration
 
@@ -75,10 +75,11 @@ class Exchange:
 class Gateway:
     def __init__(self, port: BusPort, options: BusOptions, user: str, password: str, folder: Path) -> None:
         self.port, self.options, self.user, self.password = port, options, user, password
-        self.store = SqlStore(StoreOptions(), folder=folder, site="duty", prepare=Base.metadata.create_all)
-        self.exchange = Exchange()
+        self.folder = folder
 
     async def start(self) -> None:
+        self.exchange = Exchange()
+        self.store = SqlStore(StoreOptions(), folder=self.folder, site="duty", prepare=Base.metadata.create_all)
         await self.store.open()
         clock = SystemClock()
         self.current = CurrentConnection()
@@ -256,8 +257,6 @@ async def test_a_command_that_was_retained_while_the_gateway_was_away_does_not_f
 ) -> None:
     await gateway.stop()
     await app.send(envelope("c1"), retain=True)
-    again = Gateway(gateway.port, gateway.options, gateway.user, gateway.password, gateway.store._lock._path.parent)
-    gateway.store, gateway.exchange = again.store, again.exchange
     await gateway.start()
     assert (await app.final("unreadable"))["error"]["code"] == "command.retained"
     assert gateway.exchange.dialled == []
@@ -270,11 +269,50 @@ async def test_commands_that_came_while_the_gateway_was_away_are_carried_out_or_
     await app.send(envelope("good"))
     past = datetime.now(UTC) - timedelta(seconds=1)
     await app.send(msgspec.json.encode({"id": "late", "expires_at": past, "data": {"number": "119"}}))
-    again = Gateway(gateway.port, gateway.options, gateway.user, gateway.password, gateway.store._lock._path.parent)
-    gateway.store, gateway.exchange = again.store, again.exchange
     await gateway.start()
     assert (await app.final("good"))["state"] == "succeeded"
     assert (await app.final("late"))["state"] == "expired"
+    assert gateway.exchange.dialled == ["110"]
+
+
+async def test_a_command_that_the_ledger_could_not_take_is_delivered_again(
+    gateway: Gateway, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = gateway.dispatcher.accept
+    tries = 0
+
+    async def fails_twice(*arguments: Any, **more: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise UnavailableError(part="store", reason="no space left on the device")
+        return await accept(*arguments, **more)
+
+    monkeypatch.setattr(gateway.dispatcher, "accept", fails_twice)
+    await app.send(envelope("c1"))
+    assert (await app.final("c1"))["state"] == "succeeded"
+    assert tries == 3
+    assert gateway.exchange.dialled == ["110"]
+
+
+async def test_answers_that_could_not_be_sent_are_sent_after_the_reconnect(
+    gateway: Gateway, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a crash leaves it: the ledger holds a final answer that the broker never took."""
+    publish = gateway.bus.intake._publish
+    broken = True
+
+    async def loses(*arguments: Any) -> None:
+        if broken:
+            raise BusLostError(reason="the test says so")
+        await publish(*arguments)
+
+    monkeypatch.setattr(gateway.bus.intake, "_publish", loses)
+    await app.send(envelope("c1"))
+    await until(lambda: bool(gateway.exchange.dialled))
+    assert app.answers("c1") == []
+    broken = False
+    assert (await app.final("c1"))["state"] == "succeeded"
     assert gateway.exchange.dialled == ["110"]
 
 
@@ -283,7 +321,9 @@ async def test_a_flood_is_bounded_and_every_command_is_answered(gateway: Gateway
     finals = [(await app.final(f"c{number}"))["state"] for number in range(300)]
     assert set(finals) <= {"succeeded", "rejected"}
     assert finals.count("succeeded") == len(gateway.exchange.dialled) > 0
-    assert not await gateway.dispatcher.pending_answers()
+    async with asyncio.timeout(DEADLINE_S):
+        while await gateway.dispatcher.pending_answers():  # noqa: ASYNC110  # written just after the answer
+            await asyncio.sleep(0.01)
 
 
 async def test_what_was_missed_is_replayed_on_the_own_topic(gateway: Gateway, app: Application) -> None:

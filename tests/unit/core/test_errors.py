@@ -41,6 +41,8 @@ def placeholders(template: str) -> set[str]:
 def test_every_leaf_has_its_own_id_and_the_same_placeholders_in_both_languages():
     seen: dict[str, type[TrunklineError]] = {}
     for leaf in error_classes():
+        if leaf.__module__.startswith("tests."):
+            continue
         assert leaf.code, leaf
         assert leaf.code not in seen, (leaf, seen.get(leaf.code))
         seen[leaf.code] = leaf

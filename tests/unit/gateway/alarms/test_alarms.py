@@ -397,3 +397,18 @@ async def test_commands_act_in_the_name_of_their_principal(rooms):
 
 def test_events_are_named_once():
     assert len({event.TYPE for event in EVENTS}) == len(EVENTS)
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_write_of_unknown_outcome_tells_each_event_once(rooms, done):
+    room = await rooms()
+    if done:
+        room.store.doubt = {"what": "alarms", "reason": "test"}
+    else:
+        room.store.down = True
+    alarm = await room.service.raise_alarm(condition())
+    await room.service.acknowledge([alarm.id], by=ZENG)
+    room.store.doubt = {}
+    room.store.down = False
+    await room.advance(3)
+    assert len(room.told("alarm_raised")) == len(room.told("alarm_acknowledged")) == 1

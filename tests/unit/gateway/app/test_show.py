@@ -14,7 +14,7 @@ EVENT = {
 def test_an_event_is_one_line_of_what_matters():
     clock = datetime(2026, 11, 22, 8, 9, 10, 123456, tzinfo=UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
     line = event_line(EVENT)
-    assert line.startswith(f"{clock} #7     tel/line-1         call_started  line=line-1 ")
+    assert line.startswith(f"{clock} #7     line-1           tel.call_started  line=line-1 ")
     assert 'contact.name="单雄信 🚒"' in line
     assert "post" not in line
 

@@ -9,7 +9,7 @@ from gateway.commands.errors import CommandSchemaError, IdConflictError
 from gateway.core.clock import ManualClock
 from gateway.core.errors import NotFoundError, UnavailableError
 from gateway.principals.model import NotPermittedError, Principal, PrincipalKind, Right
-from gateway.store.errors import StoreUnavailableError
+from gateway.store.errors import StoreOutcomeUnknownError, StoreUnavailableError
 from tests.support.commands import APP, STRANGER, Desk, Principals, envelope
 from tests.support.memory_store import MemoryStore
 
@@ -137,7 +137,9 @@ async def test_a_command_whose_time_ends_while_the_disk_writes_has_no_effect(des
         (APP, "sys.issue", {"name": "x"}, 5, "rejected", "command.not_on_bus"),
     ],
 )
-async def test_refusals_are_answered_and_audited(desk, clock, principal, name, data, ttl_s, state, code):
+async def test_refusals_are_answered_and_audited(  # noqa: PLR0917
+    desk, clock, principal, name, data, ttl_s, state, code
+):
     ticket = await desk.dispatcher.accept(principal, name, envelope(clock, data=data, ttl_s=ttl_s))
     answer = await ticket.outcome()
     assert (answer.state, answer.error["code"], ticket.refusal.code) == (state, code, code)
@@ -205,9 +207,7 @@ async def test_one_principal_cannot_take_the_place_of_the_others(clock):
 
 
 async def test_a_secret_is_shown_once_and_never_written_down(desk):
-    await desk.dispatcher.submit(
-        APP, "sys.issue", b'{"name":"cad","password":"correct horse 42"}', command_id="s-1"
-    )
+    await desk.dispatcher.submit(APP, "sys.issue", b'{"name":"cad","password":"correct horse 42"}', command_id="s-1")
     answer = await desk.dispatcher.answer(APP, "s-1", wait_s=5)
     assert json.loads(answer.result)["secret"] == "hunter2-hunter2"
     again = await desk.dispatcher.answer(APP, "s-1")
@@ -248,6 +248,56 @@ async def test_a_store_that_is_down_means_deliver_it_again(desk, clock):
     assert desk.dispatcher._pending.total() == 0
 
 
+async def test_an_acceptance_in_doubt_is_begun_when_it_is_delivered_again(desk, clock):
+    desk.store.doubtful = StoreOutcomeUnknownError(what="command.accept", reason="test")
+    with pytest.raises(StoreOutcomeUnknownError):
+        await desk.dispatcher.accept(APP, "tel.dial", envelope(clock))
+    desk.store.doubtful = None
+    ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock))
+    assert (await ticket.outcome()).state is CommandState.SUCCEEDED
+    assert desk.exchange.effects == {"cad/c-1": 1}
+    assert await desk.audit_of("c-1") == ["accepted", "succeeded"]
+    assert desk.dispatcher._pending.total() == 0
+
+
+async def test_an_acceptance_in_doubt_that_nobody_repeats_expires(desk, clock):
+    desk.store.doubtful = StoreOutcomeUnknownError(what="command.accept", reason="test")
+    with pytest.raises(StoreOutcomeUnknownError):
+        await desk.dispatcher.submit(APP, "tel.dial", b"{}", command_id="c-1")
+    desk.store.doubtful = None
+    await desk.dispatcher.prune()
+    assert (await desk.dispatcher.answer(APP, "c-1")).state is CommandState.ACCEPTED
+    await clock.advance(120)
+    await desk.dispatcher.prune()
+    assert (await desk.dispatcher.answer(APP, "c-1")).state is CommandState.EXPIRED
+    assert desk.exchange.effects == {}
+
+
+async def test_a_begin_in_doubt_has_no_effect_and_an_end_in_doubt_is_written_once(desk, clock):
+    begin = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "hold"}))
+    desk.store.doubtful = StoreOutcomeUnknownError(what="test", reason="test")
+    desk.exchange.go.set()
+    await clock.advance(0.1)
+    desk.store.doubtful = None
+    await clock.advance(0.2)
+    assert (await begin.outcome()).state is CommandState.FAILED
+    assert desk.exchange.effects == {}
+    assert await desk.audit_of("c-1") == ["accepted", "failed"]
+
+
+async def test_an_end_that_could_not_be_written_at_all_is_unknown_to_who_asks_again(desk, clock):
+    ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "wait"}))
+    await desk.exchange.began.wait()
+    desk.store.failing = StoreUnavailableError(reason="test")
+    desk.exchange.go.set()
+    await clock.advance(60)
+    assert (await ticket.outcome()).state is CommandState.SUCCEEDED  # what truly happened
+    desk.store.failing = None
+    again = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "wait"}))
+    assert again.answer.state is CommandState.UNKNOWN
+    assert desk.exchange.effects == {"cad/c-1": 1}
+
+
 async def test_an_end_that_cannot_be_written_for_a_while_is_written_later(desk, clock):
     ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "wait"}))
     await desk.exchange.began.wait()
@@ -262,9 +312,7 @@ async def test_an_end_that_cannot_be_written_for_a_while_is_written_later(desk, 
 
 async def test_answers_to_the_bus_wait_until_they_are_confirmed(desk, clock):
     await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, reply_to="gw/v1/x/res/cad/c-1"))).outcome()
-    await (
-        await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-2"), source=Source.HTTP)
-    ).outcome()
+    await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-2"), source=Source.HTTP)).outcome()
     (note,) = await desk.dispatcher.pending_answers()
     assert (note.answer.command_id, note.reply.topic) == ("c-1", "gw/v1/x/res/cad/c-1")
     await desk.dispatcher.answer_sent(note)
@@ -293,7 +341,9 @@ async def test_a_stop_ends_what_was_begun_as_unknown_and_leaves_the_rest(desk, c
         ("well", 1, True, "failed"),
     ],
 )
-async def test_a_new_life_settles_what_the_last_one_left(desk, clock, how, away_s, gone, state):
+async def test_a_new_life_settles_what_the_last_one_left(  # noqa: PLR0917
+    desk, clock, how, away_s, gone, state
+):
     await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"how": "slow_before" if gone else how}))
     if how == "slow":
         await desk.exchange.began.wait()
