@@ -30,8 +30,9 @@ from trunks.telephone.repository import CallRepository
 
 log = structlog.get_logger(__name__)
 
-LATE_S = 5.0
-"""What is told more than this after it happened is told as recovered."""
+LATE_S = 2.5
+"""What is told more than this after it happened, or happened before this start, is told as recovered. CEL is followed
+with a longer delay, so all that only CEL has told counts as recovered."""
 _MOST_ENDED = 5000  # ended calls that are remembered, so that late observations of them are known as late
 _MOST_EARLY = 256  # Linkedids of which something was seen before their call was
 _MOST_EARLY_EACH = 32
@@ -73,10 +74,12 @@ class CallBook:
         self._early: OrderedDict[str, list[Observation]] = OrderedDict()
         self._pending: deque[_Change] = deque()
         self._wake = asyncio.Event()
+        self._loaded_at: datetime | None = None
         self._since: dict[str, tuple[str, datetime]] = {}
 
     async def load(self) -> str | None:
         """Read open and recent calls from the store; return how far CEL had been read."""
+        self._loaded_at = self._clock.wall()
         calls, position = await self._store.read(
             lambda connection: (CallRepository.remembered(connection), CallRepository.cel_position(connection))
         )
@@ -267,7 +270,8 @@ class CallBook:
         self._board.put("tel", name, shown)
 
     def _is_late(self, at: datetime) -> bool:
-        return (self._clock.wall() - at).total_seconds() > LATE_S
+        before_us = self._loaded_at is not None and at < self._loaded_at
+        return before_us or (self._clock.wall() - at).total_seconds() > LATE_S
 
     @staticmethod
     def _future() -> asyncio.Future[None]:

@@ -168,6 +168,8 @@ async def test_a_call_that_ended_while_the_gateway_was_away_is_told_from_cel(sta
             events = await gateway.events()
         by_call = check_each_call_once(events)
         assert len(by_call) == 2
+        assert [event.get("recovered", False) for event in ended] == [True, True]
+        assert [event.get("recovered", False) for event in events[:3]] == [False, False, False]
         assert [event["data"]["answered"] for event in ended] == [True, True]
         assert {event["data"]["line"] for event in ended} == {"line-1", "line-2"}
         assert not any(event["data"]["synthesised"] for event in ended)
