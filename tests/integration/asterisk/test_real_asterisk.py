@@ -132,6 +132,21 @@ async def test_any_value_goes_to_asterisk_and_comes_back(house):
     assert [value or "" for value in got] == [*HOSTILE, HOSTILE[0]]
 
 
+async def test_many_variables_in_one_exchange(house):
+    values = {f"TL_{number}": value for number, value in enumerate(HOSTILE)} | {"CALLERID(name)": '曾国藩, "x"'}
+    got: dict[str, str | None] = {}
+
+    async def handle(session: AgiSession) -> None:
+        await session.set_variables(values)
+        for name in values:
+            got[name] = await session.get_variable(name)
+
+    house.handler = handle
+    await house.call()
+    await house.ended()
+    assert {name: (value or "").strip() for name, value in got.items()} == {k: v.strip() for k, v in values.items()}
+
+
 async def test_setvar_and_getvar(house):
     for value in HOSTILE:
         await house.ami.action("Setvar", Variable="TL_GLOBAL", Value=value)

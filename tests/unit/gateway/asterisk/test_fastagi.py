@@ -124,6 +124,16 @@ async def test_a_session():
         assert (server.served, server.failed) == (1, 0)
 
 
+async def test_several_variables_go_in_one_line():
+    async def handle(session: AgiSession) -> None:
+        await session.set_variables({"TL_CALL": "a,b", "CALLERID(name)": "仇英"})
+
+    async with serving(handle) as server, calling(server) as asterisk:
+        assert await asterisk.line() == 'EXEC "MSet" "TL_CALL=a\\\\,b,CALLERID(name)=仇英"\n'
+        asterisk.send("200 result=0\n")
+        assert await asterisk.ended()
+
+
 async def test_the_request_byte_by_byte():
     got = asyncio.Event()
 
