@@ -146,7 +146,14 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     archive = build_archive(settings, paths, store=store, clock=clock, audit=audit, alarms=alarms)
 
     switchboard = await build_switchboard(
-        settings, paths, store=store, board=board, clock=clock, directory=directory, numbering=numbering
+        settings,
+        paths,
+        store=store,
+        board=board,
+        clock=clock,
+        directory=directory,
+        numbering=numbering,
+        incident_of=incidents.index.incident_of,
     )
     telephone = settings.of(TelephoneOptions)
     ringer = TelephoneRinger(
@@ -175,6 +182,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     stack.push_async_callback(dispatcher.stop)
 
     health = HealthAlarms(alarms)
+    stack.callback(health.close)
     supervisor = Supervisor(clock, on_change=health.changed)
     login, port = await asyncio.to_thread(bus_door, bus_options, paths)
     bus = Bus(

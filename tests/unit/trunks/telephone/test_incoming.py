@@ -42,14 +42,14 @@ class Desk:
         self.asked += 1
         variables: dict[str, str] = {}
 
-        async def set_variable(name: str, value: str) -> None:
-            variables[name] = value
+        async def set_variables(values: dict[str, str]) -> None:
+            variables.update(values)
 
         request = SimpleNamespace(
             uniqueid=f"{self.asked}.1", arguments=(line,), caller_number=caller, called_number="88110001"
         )
         answering = asyncio.create_task(
-            self.calls.answer(SimpleNamespace(request=request, set_variable=set_variable)), name="answer"
+            self.calls.answer(SimpleNamespace(request=request, set_variables=set_variables)), name="answer"
         )
         await self.clock.advance(0.06)
         assert answering.done()
