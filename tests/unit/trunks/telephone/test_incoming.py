@@ -91,11 +91,11 @@ async def test_who_rings(states: dict[str, str], phones: str) -> None:
 
 
 async def test_lines_run_out() -> None:
-    desk = Desk()
+    desk = Desk(overflow=False)
     for _ in range(8):
         assert (await desk.ask())["TL_TREATMENT"] == "ring"
     assert (await desk.ask())["TL_TREATMENT"] == "busy"
-    overflowing = Desk(lines=(), overflow=True)
+    overflowing = Desk(lines=())
     assert (await overflowing.ask())["TL_TREATMENT"] == "ring"
     assert [call.line for call in overflowing.book.open()] == ["line-unassigned"]
 
