@@ -41,7 +41,7 @@ from gateway.bus.relay import sensitive_names
 from gateway.bus.replay import ReplayService
 from gateway.bus.service import Bus, BusNeeds
 from gateway.bus.topics import Topics
-from gateway.commands import administration
+from gateway.commands import administration, auditing
 from gateway.commands.dispatcher import CommandDispatcher
 from gateway.commands.options import CommandOptions
 from gateway.commands.registry import CommandRegistry
@@ -169,6 +169,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     registry = CommandRegistry(
         (
             *administration.commands(principals),
+            *auditing.commands(audit),
             *alarm_commands.commands(alarms),
             *archive_commands.commands(archive),
             *bus_replay.commands(replay),
