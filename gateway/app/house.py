@@ -41,7 +41,7 @@ from gateway.bus.relay import sensitive_names
 from gateway.bus.replay import ReplayService
 from gateway.bus.service import Bus, BusNeeds
 from gateway.bus.topics import Topics
-from gateway.commands import administration
+from gateway.commands import administration, auditing
 from gateway.commands.dispatcher import CommandDispatcher
 from gateway.commands.options import CommandOptions
 from gateway.commands.registry import CommandRegistry
@@ -146,7 +146,14 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     archive = build_archive(settings, paths, store=store, clock=clock, audit=audit, alarms=alarms)
 
     switchboard = await build_switchboard(
-        settings, paths, store=store, board=board, clock=clock, directory=directory, numbering=numbering
+        settings,
+        paths,
+        store=store,
+        board=board,
+        clock=clock,
+        directory=directory,
+        numbering=numbering,
+        incident_of=incidents.index.incident_of,
     )
     telephone = settings.of(TelephoneOptions)
     ringer = TelephoneRinger(
@@ -162,6 +169,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     registry = CommandRegistry(
         (
             *administration.commands(principals),
+            *auditing.commands(audit),
             *alarm_commands.commands(alarms),
             *archive_commands.commands(archive),
             *bus_replay.commands(replay),
@@ -175,6 +183,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     stack.push_async_callback(dispatcher.stop)
 
     health = HealthAlarms(alarms)
+    stack.callback(health.close)
     supervisor = Supervisor(clock, on_change=health.changed)
     login, port = await asyncio.to_thread(bus_door, bus_options, paths)
     bus = Bus(

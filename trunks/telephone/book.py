@@ -62,7 +62,17 @@ class CallBook:
 
     name = "calls"
 
-    def __init__(self, store: Store, board: Board, clock: Clock, lines: Lines, lookup: Lookup) -> None:
+    def __init__(
+        self,
+        store: Store,
+        board: Board,
+        clock: Clock,
+        lines: Lines,
+        lookup: Lookup,
+        *,
+        incident_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        self._incident_of = incident_of
         self._store = store
         self._board = board
         self._clock = clock
@@ -212,7 +222,7 @@ class CallBook:
                 aggregate=f"call:{call.id}",
                 time=at,
                 recovered=recovered,
-                incident=call.incident,
+                incident=call.incident or self._incident_of(f"call:{call.id}"),
             )
             for (event, at), recovered in zip(step.told, late, strict=True)
         )

@@ -65,13 +65,14 @@ class IncomingCalls:
                 await self._book.durable()
         except TimeoutError:
             log.warning("a caller was answered before the call was written down", call=call.id)
-        await session.set_variable("TL_CALL", call.id)
+        variables = {"TL_CALL": call.id}
         if call.contact is not None:
-            await session.set_variable("CALLERID(name)", call.contact.label[:_MOST_LABEL])
+            variables["CALLERID(name)"] = call.contact.label[:_MOST_LABEL]
         if treatment == "ring":
-            await session.set_variable("TL_PHONES", "&".join(f"PJSIP/{phone}" for phone in phones))
-            await session.set_variable("TL_RING_S", str(self._options.ring_s))
-        await session.set_variable("TL_TREATMENT", treatment)
+            variables["TL_PHONES"] = "&".join(f"PJSIP/{phone}" for phone in phones)
+            variables["TL_RING_S"] = str(self._options.ring_s)
+        variables["TL_TREATMENT"] = treatment
+        await session.set_variables(variables)
 
     def _treat(self, call: Call, wanted: str, phones: list[str]) -> Treatment:
         caller = self._numbering.parse(call.caller)

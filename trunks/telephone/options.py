@@ -69,7 +69,7 @@ class TelephoneOptions(Options, frozen=True, kw_only=True):
     ] = ""
     overflow: Annotated[
         bool, msgspec.Meta(description="Ring for a caller although every line is busy, instead of the busy tone.")
-    ] = False
+    ] = True
     blocked: Annotated[
         tuple[str, ...], msgspec.Meta(description="Callers that are refused, in any way of writing.")
     ] = ()
