@@ -74,6 +74,7 @@ from gateway.web.live import LiveHub
 from gateway.web.options import WebOptions
 from gateway.web.status_routes import Site
 from trunks.telephone import commands as telephone_commands
+from trunks.telephone import routes as telephone_routes
 from trunks.telephone.options import TelephoneOptions
 
 log = structlog.get_logger(__name__)
@@ -231,6 +232,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         *incident_routes.routes(incidents),
         *release_routes.routes(releases),
         *directory_routes.routes(directory),
+        *telephone_routes.routes(switchboard.service),
     )
     parts = WebParts(
         authenticator=principals,
@@ -242,6 +244,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         ),
         clock=clock,
         metrics=metrics,
+        pages=(telephone_routes.PAGE,),
         routes=routes,
     )
     app = await asyncio.to_thread(web_application, web, parts)
