@@ -60,6 +60,8 @@ class HealthAlarms:
                 severity=Severity.CRITICAL if name in _VITAL else Severity.MAJOR,
                 source=name,
                 text=_TEXT,
+                # somebody on watch must know, whatever page is open
+                needs_acknowledgement=name in _VITAL,
                 fields={"part": name, "reason": self._latest[name].reason},
             )
         )

@@ -17,7 +17,9 @@ class LineOptions(Options, frozen=True, kw_only=True):
     """One line of the switchboard."""
 
     name: LineName
-    display_name: str = ""
+    display_name: Annotated[
+        str, msgspec.Meta(description="What people call it; without one the console says its number, in any language.")
+    ] = ""
     numbers: Annotated[
         tuple[str, ...], msgspec.Meta(description="Called numbers that belong to it, as the trunk delivers them.")
     ] = ()
@@ -54,9 +56,7 @@ class TelephoneOptions(Options, frozen=True, kw_only=True):
 
     SECTION: ClassVar[str] = "telephone"
 
-    lines: tuple[LineOptions, ...] = tuple(
-        LineOptions(name=f"line-{index}", display_name=f"{index} 号线", priority=index) for index in range(1, 9)
-    )
+    lines: tuple[LineOptions, ...] = tuple(LineOptions(name=f"line-{index}", priority=index) for index in range(1, 9))
     phones: tuple[PhoneOptions, ...] = (PhoneOptions(number="101"), PhoneOptions(number="102"))
     dialling: DiallingOptions = DiallingOptions()
     trunk_endpoint: Annotated[str, msgspec.Meta(description="The trunk's endpoint in Asterisk.")] = "trunk"

@@ -26,6 +26,7 @@ from gateway.bus.options import BusOptions
 from gateway.core.errors import DeadlineError, TrunklineError
 from gateway.principals.model import SYSTEM, Right
 from gateway.web.options import WebOptions
+from trunks.telephone.events import CallEnded
 
 CALLER = "13800001111"
 CALLER_NAME = "单雄信"
@@ -90,7 +91,9 @@ async def _work(config: Path | None, state: Path, once: bool, say: Say) -> None:
         await stand.start_gateway()
         try:
             async with asyncio.TaskGroup() as tasks:
-                events = tasks.create_task(_show(stand.paths, say), name="demonstration-events")
+                over = asyncio.Event()
+                first = await asyncio.to_thread(_next_seq, stand)
+                events = tasks.create_task(_show(stand.paths, first, say, over), name="demonstration-events")
                 watches = [
                     tasks.create_task(_watch(child), name=f"demonstration-watch-{child.name}")
                     for child in (stand.broker, stand.asterisk.process, stand.gateway)
@@ -98,6 +101,7 @@ async def _work(config: Path | None, state: Path, once: bool, say: Say) -> None:
                 async with Telephones(stand) as telephones:
                     say("a telephone is put on the desk, and somebody calls for help …")
                     await telephones.call_for_help()
+                    await _told(over)
                     for line in _hints(stand, passwords, config):
                         say(line)
                     if not once:
@@ -214,18 +218,33 @@ def _hints(stand: Stand, passwords: dict[str, str], config: Path | None) -> list
     ]
 
 
-async def _show(paths: StatePaths, say: Say) -> None:
-    """Print every event from the first one on, over any number of connections."""
-    async for event in _events(paths):
+def _next_seq(stand: Stand) -> int:
+    with stand.client() as client:
+        return int(client.status()["last_seq"]) + 1
+
+
+async def _told(over: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            await over.wait()
+    except TimeoutError as error:
+        raise DeadlineError(what="the event of the call's end", timeout_s=_ANSWER_S) from error
+
+
+async def _show(paths: StatePaths, first: int, say: Say, over: asyncio.Event) -> None:
+    """Print every event from *first* on; set *over* when a call has ended."""
+    async for event in _events(paths, first):
         say(event_line(event))
+        if event["type"] == CallEnded.TYPE:
+            over.set()
 
 
-async def _events(paths: StatePaths) -> AsyncIterator[dict[str, Any]]:
+async def _events(paths: StatePaths, first: int) -> AsyncIterator[dict[str, Any]]:
     transport = httpx.AsyncHTTPTransport(uds=str(paths.socket))
     timeout = httpx.Timeout(10.0, read=30.0)
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://trunkline.local", timeout=timeout) as client,
-        client.stream("GET", "/api/v1/events") as answer,
+        client.stream("GET", "/api/v1/events", params={"from_seq": str(first)}) as answer,
     ):
         async for event in server_sent_events(answer.aiter_lines()):
             yield event

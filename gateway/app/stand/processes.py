@@ -195,8 +195,10 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         process = self._started()
         if process.returncode is None:
+            # Not by the process object: that one looks first whether the program has ended, and so takes its exit code
+            # away from the watcher, which then tells 255.
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+                os.kill(process.pid, number)
 
 
 async def accepts(host: str, port: int) -> bool:

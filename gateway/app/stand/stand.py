@@ -207,7 +207,7 @@ def _moved(usual: Settings, ports: Mapping[str, int]) -> dict[str, tuple[int, in
 
 def _eight_lines() -> str:
     lines = (
-        f'{{name = "line-{index}", display_name = "{index} 号线", numbers = ["{number}"], priority = {index}}}'
+        f'{{name = "line-{index}", numbers = ["{number}"], priority = {index}}}'
         for index, number in enumerate(CALLED_NUMBERS, 1)
     )
     return f"[{', '.join(lines)}]"
