@@ -36,6 +36,7 @@ class Demonstration:
 
     child: Child
     home: Path
+    environment: dict[str, str]
 
     @property
     def state(self) -> Path:
@@ -74,7 +75,7 @@ async def demonstration(home: Path, **settings: object):
     child = Child("demo", [sys.executable, "-m", "gateway.app", "demo"], log=log, env=environment, cwd=ROOT)
     try:
         await child.start()
-        yield Demonstration(child, home)
+        yield Demonstration(child, home, environment)
     finally:
         await child.stop()
 
@@ -122,8 +123,18 @@ async def test_the_call_is_told_with_who_calls_and_what_to_try_next_twice(home):
             assert max(map(abs, sound.decode(spoken[-1].read_bytes()))) > 3000
             if turn == 1:
                 await nothing_is_given_away(demo)
+                await the_doctor_finds_nothing_wrong(demo)
             demo.child._signal(signal.SIGINT)
             assert await demo.child.wait(30) == 0
+
+
+async def the_doctor_finds_nothing_wrong(demo: Demonstration) -> None:
+    """In another terminal, by the same settings."""
+    command = [sys.executable, "-m", "gateway.app", "doctor"]
+    doctor = Child("doctor", command, log=demo.home / "doctor", env=demo.environment, cwd=ROOT)
+    await doctor.start()
+    assert await doctor.wait(60) == 0, doctor.tail()
+    assert "asterisk" in doctor.tail()
 
 
 async def nothing_is_given_away(demo: Demonstration) -> None:

@@ -12,6 +12,7 @@ export function showCalls(host, context) {
   const { h, glyph } = context.dom;
   const { t } = i18n;
   const list = h("ul", { className: "cards" });
+  host.tabIndex = -1;
   const answer = h("p", { className: "answer", role: "alert" });
   const told = new Set();
 
@@ -42,7 +43,8 @@ export function showCalls(host, context) {
           state.phone && h("span", {}, t("telephone.at", { phone: state.phone }))),
         h("p", { className: "name" }, who, name && post && h("span", { className: "post" }, post)),
         h("p", { className: "unit" }, name ? unit : post),
-        h("p", { className: "number" }, who !== number && number, !name && !unit && number && h("span", { className: "dim" }, t("telephone.unknown")))),
+        h("p", { className: "number" }, who !== number && number),
+        !name && !unit && number && h("p", { className: "dim" }, t("telephone.unknown"))),
       h("button", { type: "button", className: "button end", id: `hangup-${shown.resource}`,
         "aria-label": t("telephone.hangup.of", { line, who }), onclick: () => hangUp(state.call) }, t("telephone.hangup")));
   }
@@ -57,7 +59,8 @@ export function showCalls(host, context) {
     fill(host,
       h("header", {}, h("h2", {}, t("telephone.in_hand")), h("span", { className: "count" }, t("telephone.in_hand.keys"))),
       up.length ? list : h("p", { className: "dim empty" }, t("telephone.in_hand.none")), answer);
-    if (focused) document.getElementById(focused)?.focus();
+    // The call under the keyboard is over: it stays in this panel, on nothing that Enter could do.
+    if (focused?.startsWith("hangup-")) (document.getElementById(focused) ?? host).focus();
   }
 
   const soon = perFrame(draw);
