@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.bus.broker import ADMIN_USER, GATEWAY_USER, broker_configuration, digest_password, plugin_path
+from gateway.bus.broker import GATEWAY_USER, broker_configuration, digest_password, plugin_path
 from gateway.bus.dynsec import BrokerSecurity, BrokerSecurityError, DynsecClient, Reconciled, file_entries
 from gateway.bus.dynsec_model import PasswordDigest
 from gateway.bus.mqtt import Endpoint, MqttPort
