@@ -12,7 +12,7 @@ from gateway.archive import commands as archive_commands
 from gateway.archive import events as archive_events
 from gateway.bus import replay
 from gateway.bus.asyncapi import Contract, asyncapi_json
-from gateway.commands import administration
+from gateway.commands import administration, auditing
 from gateway.commands import events as command_events
 from gateway.commands.answers import AnswerMessage
 from gateway.commands.envelope import CommandEnvelope
@@ -39,6 +39,7 @@ _EVENT_MODULES = (
 )
 _COMMAND_MODULES = (
     administration,
+    auditing,
     alarm_commands,
     archive_commands,
     replay,

@@ -41,7 +41,7 @@ from gateway.bus.relay import sensitive_names
 from gateway.bus.replay import ReplayService
 from gateway.bus.service import Bus, BusNeeds
 from gateway.bus.topics import Topics
-from gateway.commands import administration
+from gateway.commands import administration, auditing
 from gateway.commands.dispatcher import CommandDispatcher
 from gateway.commands.options import CommandOptions
 from gateway.commands.registry import CommandRegistry
@@ -76,12 +76,17 @@ from gateway.web.status_routes import Site
 from trunks.telephone import commands as telephone_commands
 from trunks.telephone.options import TelephoneOptions
 
+_HANDS_S = 5.0
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Every part that others ask for, and the adapters in the order of their start."""
+    """Every part that others ask for, and the adapters in the order of their start.
+
+    ``hands`` carry out what is commanded, ``doors`` are where commands come in: the hands are there first.
+    """
 
     store: SqlStore
     board: Board
@@ -91,14 +96,19 @@ class House:
     audit: AuditTrail
     dispatcher: CommandDispatcher
     directory: DirectoryService
-    adapters: tuple[Adapter, ...]
+    hands: tuple[Adapter, ...]
+    doors: tuple[Adapter, ...]
     disabled: tuple[tuple[str, str], ...]
 
     async def start(self) -> None:
-        """Start every adapter."""
+        """Start the hands, settle what the time before left open, and only then open the doors."""
         for name, reason in self.disabled:
             self.supervisor.disable(name, reason)
-        for adapter in self.adapters:
+        for adapter in self.hands:
+            self.supervisor.start(adapter)
+        await self.supervisor.settled(deadline_s=_HANDS_S)
+        await self.dispatcher.recover()
+        for adapter in self.doors:
             self.supervisor.start(adapter)
 
     async def stop(self, grace_s: float) -> None:
@@ -108,11 +118,11 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
-    """Open the store and make every part. *running* tells that the adapters will be started."""
+    """Open the store and make every part. *running* tells that :meth:`House.start` will be called."""
     async with contextlib.AsyncExitStack() as stack:
         house = await _build(stack, settings, paths, running=running)
-        # What the time before left open is settled before anything new is taken.
-        await house.dispatcher.recover()
+        if not running:
+            await house.dispatcher.recover()
         yield house
 
 
@@ -169,6 +179,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     registry = CommandRegistry(
         (
             *administration.commands(principals),
+            *auditing.commands(audit),
             *alarm_commands.commands(alarms),
             *archive_commands.commands(archive),
             *bus_replay.commands(replay),
@@ -256,13 +267,15 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         audit=audit,
         dispatcher=dispatcher,
         directory=directory,
-        adapters=(
-            local,
-            *console,
+        hands=(
+            *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
             ArchiveCare(archive, settings.of(ArchiveOptions), clock),
-            *switchboard.adapters,
+        ),
+        doors=(
+            local,
+            *console,
             bus.session,
             bus.relay,
             bus.intake,

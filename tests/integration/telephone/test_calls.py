@@ -228,7 +228,7 @@ async def test_somebody_is_rung_inside_and_outside(stand: AsteriskStand) -> None
         check_each_call_once(await gateway.events())
 
 
-async def test_where_lines_do_not_overflow_more_callers_hear_the_busy_tone_and_are_told_too(stand: AsteriskStand) -> None:
+async def test_without_overflow_more_callers_hear_the_busy_tone_and_are_told_too(stand: AsteriskStand) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(stand.phone("101"))
         gateway = await stack.enter_async_context(switchboard(stand, lines=LINES[:2], overflow=False))
