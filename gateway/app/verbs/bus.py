@@ -89,7 +89,8 @@ def conclude(answer: dict[str, Any], *, as_json: bool = False) -> NoReturn:
         click.echo(line)
     error = answer.get("error")
     if error:
-        click.echo(f"trunkline: [{error['code']}] {error['title']} {error['detail']}", err=True)
+        between = "" if language() == "zh" else " "
+        click.echo(f"trunkline: [{error['code']}] {error['title']}{between}{error['detail']}", err=True)
     elif answer["state"] not in FINAL:
         click.echo(f"It has not ended yet. The same command with --id {answer['id']} tells its end.", err=True)
     raise SystemExit(exit_code(answer))

@@ -21,7 +21,7 @@ async def test_calls_are_listed() -> None:
     desk.service._book = CallBook(store, Board(), ManualClock(), Lines([]), lambda _: [])
     app = Litestar(routes(desk.service), dependencies={"principal": Provide(lambda: SYSTEM, sync_to_thread=False)})
     async with AsyncTestClient(app) as client:
-        answer = await client.get("/api/v1/calls?limit=5")
+        answer = await client.get("/calls?limit=5")
     store.close()
     assert (answer.status_code, answer.json()) == (200, [])
 
