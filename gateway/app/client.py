@@ -129,6 +129,7 @@ class LocalClient:
     def _stream(
         self, path: str, params: dict[str, str], read: Callable[[Iterator[str]], Iterator[dict[str, Any]]]
     ) -> Iterator[dict[str, Any]]:
+        self._look_first()
         try:
             with self._http.stream("GET", path, params=params, timeout=httpx.Timeout(_TIMEOUT_S, read=30.0)) as answer:
                 if answer.is_error:
@@ -136,26 +137,30 @@ class LocalClient:
                     self._raise(answer)
                 yield from read(answer.iter_lines())
         except httpx.TransportError as error:
-            raise self._unreachable() from error
+            raise DaemonNotRunningError(socket=str(self._socket)) from error
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        self._look_first()
         try:
             answer = self._http.request(method, path, **arguments)
         except httpx.TimeoutException as error:
             raise DeadlineError(what="the daemon", timeout_s=_TIMEOUT_S) from error
         except httpx.TransportError as error:
-            raise self._unreachable() from error
+            raise DaemonNotRunningError(socket=str(self._socket)) from error
         if answer.is_error:
             self._raise(answer)
         return answer
 
-    def _unreachable(self) -> TrunklineError:
+    def _look_first(self) -> None:
+        """Raise what a failing connection would not tell apart: no daemon, or a daemon of another user."""
         try:
-            refused = self._socket.exists() and not os.access(self._socket, os.W_OK)
-        except PermissionError:  # the folder itself is closed to this user
-            refused = True
-        error = DaemonNotPermittedError if refused else DaemonNotRunningError
-        return error(socket=str(self._socket))
+            there = self._socket.exists()
+        except PermissionError as error:  # the folder itself is closed to this user
+            raise DaemonNotPermittedError(socket=str(self._socket)) from error
+        if not there:
+            raise DaemonNotRunningError(socket=str(self._socket))
+        if not os.access(self._socket, os.W_OK):
+            raise DaemonNotPermittedError(socket=str(self._socket))
 
     @staticmethod
     def _json(answer: httpx.Response) -> dict[str, Any]:

@@ -56,15 +56,16 @@ function lamp(shown) {
 /** Who is on the line, best known first. */
 function who(state) {
   const texts = (...parts) => parts.filter((part) => typeof part === "string" && part);
-  const known = texts(state.contact?.name, state.contact?.post);
+  const { name, post, unit, number } = state.party ?? {};
+  const known = texts(name, post);
   return {
-    name: known.join(" · ") || state.contact?.unit || state.number || "",
-    from: texts(known.length && state.contact?.unit, (known.length || state.contact?.unit) && state.number).join(" · "),
+    name: known.join(" · ") || unit || number || "",
+    from: texts(known.length && unit, (known.length || unit) && number).join(" · "),
   };
 }
 
 function tick(element) {
-  const seconds = Math.max(0, Math.floor(Date.now() / 1000 - Number(element.dataset.since)));
+  const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(element.dataset.since)) / 1000));
   const parts = [Math.floor(seconds / 60) % 60, seconds % 60].map((part) => String(part).padStart(2, "0"));
   element.textContent = (seconds >= 3600 ? [Math.floor(seconds / 3600), ...parts] : parts).join(":");
 }
