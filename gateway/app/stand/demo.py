@@ -173,6 +173,7 @@ def _hints(stand: Stand, passwords: dict[str, str]) -> list[str]:
     web = stand.settings.of(WebOptions)
     bus = stand.settings.of(BusOptions)
     program = ".venv/bin/trunkline"
+    scheme = "https" if web.tls else "http"
     sign_in = f"sign in as {_OPERATOR} / {passwords[_OPERATOR]}" if _OPERATOR in passwords else "with your password"
     login = f"-u {_APPLICATION} -P {passwords[_APPLICATION]}"
     address = f"-h 127.0.0.1 -p {bus.listener.loopback_port}"
@@ -183,7 +184,7 @@ def _hints(stand: Stand, passwords: dict[str, str]) -> list[str]:
         f"  {program} send tel.dial number=110     the desk's telephone rings, then 110 is dialled",
         f"  {program} status                       how every part is",
         f"  {program} events --from-seq 1          everything that has happened",
-        f"  http://{web.host}:{web.port}/   {sign_in}",
+        f"  {scheme}://{web.host}:{web.port}/   {sign_in}",
         f"  {subscribe}",
         "",
     ]
