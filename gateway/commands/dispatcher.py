@@ -83,6 +83,7 @@ class CommandDispatcher:
         self._endings = Endings(store, clock, audit)
         self._recovery = Recovery(registry, principals, clock)
         self._open = False
+        self._settles = False
         self._stopped = False
 
     def specs(self) -> list[CommandSpec[Any, Any]]:
@@ -112,7 +113,7 @@ class CommandDispatcher:
         """Take a command in its envelope; return once it is durable, or refused. This is what a PUBACK waits for.
 
         *reply* (MQTT 5) stands before the envelope's ``reply_to``. Raises only what means "not taken, deliver
-        it again": ``StoreError``, and ``UnavailableError`` before :meth:`recover` and after :meth:`stop`.
+        it again": ``StoreError``, and ``UnavailableError`` before :meth:`recover` (or :meth:`open`) and after :meth:`stop`.
         """
         self._require_open()
         request = Request(
@@ -209,9 +210,14 @@ class CommandDispatcher:
         entries = await self._store.read(ledger.unfinished)
         for entry in entries:
             await self._settle(entry)
+        self._settles = True
         self._open = True
         if entries:
             log.warning("commands of the last run settled", commands=len(entries))
+
+    def open(self) -> None:
+        """Open without settling anything: only what is new is carried out, the rest is the next :meth:`recover`'s."""
+        self._open = True
 
     async def stop(self) -> None:
         """Take no more, cancel what runs and write down how it ended. What was not begun is begun at the next start."""
@@ -312,7 +318,7 @@ class CommandDispatcher:
         if existing.body_hash != examined.digest:
             return await self._refuse(request, IdConflictError(command_id=request.command_id))
         work = self._works.get(existing.key)
-        if work is None and not existing.answer.final:
+        if work is None and not existing.answer.final and self._settles:
             # Its acceptance was in doubt and nobody was told of it, or its end could not be written.
             settled = await self._settle(existing)
             work = settled if isinstance(settled, Work) else None

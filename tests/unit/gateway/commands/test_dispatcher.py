@@ -248,6 +248,18 @@ async def test_a_store_that_is_down_means_deliver_it_again(desk, clock):
     assert desk.dispatcher._pending.total() == 0
 
 
+async def test_a_visitor_settles_nothing_and_carries_out_only_what_it_is_given(desk, clock):
+    await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "left", data={"how": "hold"}))
+    await desk.kill()
+    desk.dispatcher.open()
+    await desk.dispatcher.submit(APP, "tel.dial", b"{}", command_id="own")
+    assert (await desk.dispatcher.answer(APP, "own", wait_s=5)).state is CommandState.SUCCEEDED
+    again = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "left", data={"how": "hold"}))
+    assert (again.answer.state, again.answer.duplicate, again.later) == (CommandState.ACCEPTED, True, None)
+    assert (await desk.dispatcher.answer(APP, "left")).state is CommandState.ACCEPTED
+    assert desk.exchange.effects == {"cad/own": 1}
+
+
 async def test_an_acceptance_in_doubt_is_begun_when_it_is_delivered_again(desk, clock):
     desk.store.doubtful = StoreOutcomeUnknownError(what="command.accept", reason="test")
     with pytest.raises(StoreOutcomeUnknownError):
