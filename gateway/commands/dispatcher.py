@@ -113,7 +113,7 @@ class CommandDispatcher:
         """Take a command in its envelope; return once it is durable, or refused. This is what a PUBACK waits for.
 
         *reply* (MQTT 5) stands before the envelope's ``reply_to``. Raises only what means "not taken, deliver
-        it again": ``StoreError``, and ``UnavailableError`` before :meth:`recover` (or :meth:`open`) and after :meth:`stop`.
+        it again": ``StoreError``, and ``UnavailableError`` before it is open and after :meth:`stop`.
         """
         self._require_open()
         request = Request(
