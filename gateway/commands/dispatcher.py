@@ -25,7 +25,7 @@ import structlog
 from gateway.commands import ledger
 from gateway.commands.answers import Answer, AnswerNote, CommandState, Reply, Request, Source, Ticket, error_body
 from gateway.commands.endings import Endings, ShownOnce
-from gateway.commands.envelope import COMMAND_ID, decode_envelope
+from gateway.commands.envelope import COMMAND_ID, decode_envelope, readable_id
 from gateway.commands.errors import (
     CommandExpiredError,
     CommandsOverloadedError,
@@ -128,6 +128,7 @@ class CommandDispatcher:
         try:
             envelope = decode_envelope(payload)
         except UnreadableCommandError as error:
+            request = replace(request, command_id=readable_id(payload) or "")
             return await self._owned(self._refuse(request, error), f"refuse:{name}")
         request = replace(
             request,
@@ -280,9 +281,9 @@ class CommandDispatcher:
         now = self._clock.wall()
         state, error = _state_of(refusal)
         answer = Answer(request.command_id, request.name, state, now, None, error)
-        note = AnswerNote(principal, request.source, request.reply, answer)
+        insert = refusal is None or (left_out is not None and not refusal.retryable)
+        note = AnswerNote(principal, request.source, request.reply, answer, in_ledger=insert)
         entry = LedgerEntry(note, examined.digest, examined.kept, request.incident, now, examined.expires_at)
-        insert = refusal is None or not refusal.retryable
         details = _details(request, refusal, left_out)
 
         def enter(unit: Unit) -> LedgerEntry | None:
@@ -354,7 +355,7 @@ class CommandDispatcher:
                 name="command.refuse",
             )
         answer = Answer(request.command_id or None, request.name, state, self._clock.wall(), None, error)
-        note = AnswerNote(principal, request.source, request.reply, answer)
+        note = AnswerNote(principal, request.source, request.reply, answer, in_ledger=False)
         self._notify(note)
         return Ticket(note, refusal)
 

@@ -84,6 +84,7 @@ async def test_the_same_id_for_another_body_is_a_conflict_but_not_for_another_pr
     await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"number": "119"}))).outcome()
     conflict = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"number": "120"}))
     assert isinstance(conflict.refusal, IdConflictError)
+    assert not conflict.note.in_ledger  # nothing there brings this answer again after a reconnect
     assert conflict.answer.error["code"] == "command.id_conflict"
     other = await desk.dispatcher.accept(STRANGER, "tel.dial", envelope(clock, data={"line": "line-8"}))
     assert (await other.outcome()).state is CommandState.SUCCEEDED
@@ -179,6 +180,7 @@ async def test_a_flood_of_refusals_is_answered_but_cannot_fill_the_disk(desk, cl
         assert ticket.answer.state is CommandState.REJECTED
         broken = await desk.dispatcher.accept(STRANGER, "tel.dial", b"{")
         assert broken.answer.error["code"] == "command.not_json"
+        assert ticket.note.in_ledger == (number < 15)
     assert len(await desk.audit.query(limit=1000)) == 30
     await clock.advance(10)
     await desk.dispatcher.accept(STRANGER, "tel.dial", envelope(clock, "later"))
