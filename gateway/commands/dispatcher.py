@@ -236,7 +236,7 @@ class CommandDispatcher:
             await asyncio.wait(late, timeout=self._options.stop_grace_s)
 
     async def prune(self) -> int:
-        """Forget commands that ended more than ``keep_days`` ago; return how many, some hundreds at most.
+        """Forget commands that ended more than ``keep_days`` ago, some hundreds a unit; return how many.
 
         Also settles rows without work whose time is over: a commit in doubt can leave one. Call it every few minutes.
         """
@@ -245,9 +245,12 @@ class CommandDispatcher:
             if entry.key not in self._works and entry.expires_at + _LEFT_ALONE < now:
                 await self._settle(entry)
         before = now - timedelta(days=self._options.keep_days)
-        return await self._store.write(
+        total = 0
+        while count := await self._store.write(
             lambda unit: ledger.prune(unit.connection, before, _PRUNED_AT_ONCE), name="command.prune"
-        )
+        ):
+            total += count
+        return total
 
     # Within
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.commands import dispatcher
 from gateway.commands.answers import CommandState, Reply, Source
 from gateway.commands.errors import CommandSchemaError, IdConflictError
 from gateway.core.clock import ManualClock
@@ -402,3 +403,13 @@ async def test_the_local_user_is_told_apart_from_http(desk):
     await desk.dispatcher.submit(root, "tel.dial", b"{}", command_id="l-1")
     rows = await desk.audit.query(principal="local:root")
     assert rows[-1].details["source"] == "local"
+
+
+async def test_everything_old_is_forgotten_at_once(desk, clock, monkeypatch):
+    monkeypatch.setattr(dispatcher, "_PRUNED_AT_ONCE", 2)
+    for number in range(5):
+        await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, f"c-{number}"))).outcome()
+    await clock.advance(15 * 86_400)
+    assert await desk.dispatcher.prune() == 5
+    with pytest.raises(NotFoundError):
+        await desk.dispatcher.answer(APP, "c-4")
