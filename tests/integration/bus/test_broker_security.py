@@ -163,12 +163,36 @@ async def test_reconcile_makes_the_broker_equal_to_the_store(broker: RealBroker)
         assert await publish(connection, "gw/v1/duty/cmd/offline/radio/ptt") < 0x80
 
 
+async def test_what_a_broker_missed_while_it_was_away_is_applied_when_it_is_back(broker: RealBroker) -> None:
+    security = security_of(broker, Keeper())
+    assert await security.granted(CAD, "before")
+    assert await security.granted(Principal(PrincipalKind.APPLICATION, "gone", ()), "s")
+    await broker.kill()
+    new = Principal(PrincipalKind.APPLICATION, "new", (Right("*"),))
+    assert not await security.granted(CAD, "after")
+    assert not await security.granted(new, "first")
+    assert not await security.granted(new, "second")
+    assert not await security.revoked("gone")
+    assert security.behind.is_set()
+    await broker.start()
+    outcome = await security.reconcile([CAD, new])
+    assert (outcome.removed, outcome.waiting) == (("gone",), ())
+    assert not security.behind.is_set()
+    for name, secret in (("cad", "after"), ("new", "second")):
+        async with port_of(broker).connect(Login("c", name, secret), ignore) as connection:
+            assert await publish(connection, f"gw/v1/duty/cmd/{name}/tel/dial") < 0x80
+    with pytest.raises(BusRefusedError):
+        async with port_of(broker).connect(Login("c", "cad", "before"), ignore):
+            pass
+    assert (await security.reconcile([CAD, new])).changed == ()
+
+
 async def test_without_a_broker_only_the_digest_is_kept() -> None:
     keeper = Keeper()
     security = BrokerSecurity("duty", keeper, commands=lambda: COMMANDS)
-    await security.granted(CAD, "s")
+    assert not await security.granted(CAD, "s")
     assert set(keeper) == {"cad"}
-    await security.revoked("cad")
+    assert not await security.revoked("cad")
     assert not keeper
 
 
