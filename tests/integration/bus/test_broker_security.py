@@ -212,6 +212,33 @@ async def test_the_probe_finds_a_private_broker_fit(broker: RealBroker) -> None:
     assert persistence_finding(configuration).good
 
 
+async def test_nobody_hears_the_probe(broker: RealBroker) -> None:
+    await security_of(broker, Keeper()).granted(CAD, "s")
+    seen: dict[str, list[str]] = {"cad": [], "gateway": []}
+
+    async def heard(delivery: Delivery) -> None:
+        seen["cad"].append(delivery.topic)
+
+    async def all_of_it(delivery: Delivery) -> None:
+        seen["gateway"].append(delivery.topic)
+
+    user, password = broker.login()
+    async with (
+        port_of(broker).connect(Login("c", "cad", "s"), heard) as cad,
+        port_of(broker).connect(Login("g", user, password), all_of_it) as gateway,
+    ):
+        for pattern in ("+/+/evt/#", "+/+/state", "sys/#"):
+            assert await cad.subscribe(f"gw/v1/duty/{pattern}") == 1
+        assert await cad.subscribe("gw/v1/duty/probe/#") == Reason.NOT_AUTHORIZED
+        await gateway.subscribe("gw/v1/duty/#")
+        probe = BrokerProbe(port_of(broker), Login("gw", user, password), Topics("duty"), SystemClock(), deadline_s=3)
+        assert all(finding.good for finding in await probe.run())
+        await publish(gateway, "gw/v1/duty/sys/ami/evt/barrier")
+        await until(lambda: bool(seen["cad"]))
+    assert set(seen["cad"]) == {"gw/v1/duty/sys/ami/evt/barrier"}
+    assert {topic.rsplit("/", 2)[0] for topic in seen["gateway"]} == {"gw/v1/duty/probe"}
+
+
 async def test_the_probe_finds_what_a_poor_broker_lacks() -> None:
     poor = {
         "persistence true": "persistence false",
