@@ -153,7 +153,7 @@ class TransmitterStuck:
 
 @dataclass(frozen=True, slots=True)
 class TextHeard:
-    """A whole text arrived; its reports were sent already."""
+    """A whole text arrived; the report that its sender wants is sent by the driver."""
 
     sender: str
     called: str

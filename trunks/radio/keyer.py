@@ -10,6 +10,7 @@ Laws, property-tested over any interleaving of packets, partial writes, answers 
    to cease.
 4. A grant that arrives when nobody holds the lease is released at once.
 5. Nothing keys but :class:`Key`, and that only when the radio's identity and the sound device are the configured ones.
+   A call is no key-up when the radio has confirmed that it begins without speaking; answering is none in simplex.
 """
 
 import re
@@ -17,7 +18,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from trunks.radio.keyer_messages import Answer, Command, FromKeyer, Heard, Key, Renew, ToKeyer, Transmitter, Unkey
+from trunks.radio.keyer_messages import (
+    Answer,
+    Command,
+    FromKeyer,
+    Heard,
+    Key,
+    Recover,
+    Renew,
+    ToKeyer,
+    Transmitter,
+    Unkey,
+)
 from trunks.radio.lease import Lease
 from trunks.radio.pei import Final, Indication, Line, PeiCodec
 from trunks.radio.pei_commands import cease
@@ -32,6 +44,9 @@ _QUEUE_LIMIT = 64
 _ANSWER_LIMIT = 64
 _LATE_LIMIT = 3
 _KEYING = re.compile(r"\s*AT\s*(D|A\s*$|\+CTXD)|;|&", re.IGNORECASE)
+_DIAL = re.compile(r"ATD\d{1,24}")
+_PARAMETERS = re.compile(r"AT\+CTSDC=([\d,]*)")
+_SIMPLEX, _TRANSMIT = 4, 8
 _DEMAND = re.compile(r"AT\+CTXD=(\d{1,3}),")
 _DATA_END = b"\x1b\x1a\r"
 _LINE_END = b"=\r"
@@ -80,6 +95,8 @@ class PeiKeyer:
         self._exposed = False  # something was written that may have keyed, and no release was confirmed since
         self._instance: int | None = None
         self._dialled = False
+        self._calls_quietly = False  # the radio said OK to call parameters that do not transmit
+        self._duplex: set[int] = set()  # incoming calls that would transmit once answered
         self._releasing = False
         self._tries = 0
         self._again_s = 0.0
@@ -150,6 +167,8 @@ class PeiKeyer:
                 self._take_key(message, now_s)
             case Renew():
                 self._lease.renew(message.holder, now_s)
+            case Recover():
+                self.recover(now_s)
             case Unkey():
                 self._unkeys.append(message.id)
                 self._lease.give_up()
@@ -197,12 +216,17 @@ class PeiKeyer:
     # Commands
 
     def _take_command(self, message: Command) -> None:
-        if _KEYING.search(message.line):
+        if _KEYING.search(message.line) and not self._is_quiet(message.line):
             self._refuse(message.id, "keying_command")
         elif len(self._queue) >= _QUEUE_LIMIT:
             self._refuse(message.id, "too_many")
         else:
             self._queue.append(message)
+
+    def _is_quiet(self, line: str) -> bool:
+        if _DIAL.fullmatch(line):
+            return self._calls_quietly
+        return line == "ATA" and not self._duplex
 
     def _take_key(self, message: Key, now_s: float) -> None:
         reason = self._why_not(message) or self._lease.take(message.holder, now_s)
@@ -287,6 +311,10 @@ class PeiKeyer:
         running = self._running
         if running is None or not running.complete:
             return
+        if parameters := _PARAMETERS.match(running.octets.decode("ascii", "replace")):
+            fields = parameters[1].split(",")
+            quiet = len(fields) > _TRANSMIT and (fields[_SIMPLEX], fields[_TRANSMIT]) == ("1", "0")
+            self._calls_quietly = final.ok and quiet
         if running.keying and final.ok and self._lease.holder:
             self._tell("keyed", self._lease.holder)
         if running.keying and not final.ok:
@@ -304,7 +332,12 @@ class PeiKeyer:
         instance = event.number("instance")
         if event.name == "CNUMF":
             self._seen_identity = event.identity("identity")
+        elif event.name == "CREG":
+            self._calls_quietly = self._calls_quietly and event.number("status") != 0  # it may have started again
+        elif event.name == "CTICN" and instance is not None and event.number("simplex") == 0:
+            self._duplex.add(instance)
         elif event.name == "CTCR":
+            self._duplex.discard(instance or 0)
             if self._exposed and instance is not None and instance == self._instance:
                 self._lease.end("call_ended")
                 self._confirmed(now_s)

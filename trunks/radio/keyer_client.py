@@ -16,6 +16,7 @@ from trunks.radio.keyer_messages import (
     Failed,
     FromKeyer,
     Key,
+    Recover,
     Renew,
     Setup,
     ToKeyer,
@@ -102,6 +103,10 @@ class KeyerClient:
         """Prolong the lease of *holder*."""
         if not self.lost.is_set():
             self._send(Renew(holder))
+
+    def recover(self) -> None:
+        """Release whatever a keyer before this one may have left keyed."""
+        self._send(Recover())
 
     async def unkey(self, *, timeout_s: float = 2.0) -> bool:
         """Let go; return whether the release was confirmed in time."""

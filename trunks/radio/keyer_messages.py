@@ -27,8 +27,6 @@ class Setup(_Packet, frozen=True, tag=True):
     ptt_lines: tuple[Literal["rts", "dtr"], ...] = ("rts",)
     squelch_line: Literal["cts", "dsr", "dcd", ""] = ""
     squelch_inverted: bool = False
-    recover: bool = True
-    """Whether a keyer before this one may have left the radio keyed."""
 
 
 class Command(_Packet, frozen=True, tag=True):
@@ -56,13 +54,17 @@ class Renew(_Packet, frozen=True, tag=True):
     holder: str
 
 
+class Recover(_Packet, frozen=True, tag=True):
+    """Release whatever a keyer before this one may have left keyed. Said once the port is known to be the radio's."""
+
+
 class Unkey(_Packet, frozen=True, tag=True):
     """Let go."""
 
     id: int
 
 
-ToKeyer = Setup | Command | Key | Renew | Unkey
+ToKeyer = Setup | Command | Key | Renew | Recover | Unkey
 
 
 class Answer(_Packet, frozen=True, tag=True):

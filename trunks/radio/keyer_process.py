@@ -48,8 +48,6 @@ class KeyerProcess:
                 lease=lease,
                 port_in_place=self._port.in_place,
             )
-            if setup.recover:
-                self._pei.recover(time.monotonic())
         else:
             self._keyer = LinesKeyer(
                 self._port,

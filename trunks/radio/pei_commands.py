@@ -11,7 +11,6 @@ from gateway.core.errors import InvalidInputError
 
 _IDENTITY = re.compile(r"[0-9]{1,24}")
 SDS_BITS_LIMIT = 2047
-CTRL_Z = b"\x1a"
 
 PROFILES: tuple[str, ...] = (
     "AT+CTSP=2,0,0",  # voice
@@ -59,12 +58,14 @@ def cease(instance: int) -> str:
     return f"AT+CUTXC={instance}"
 
 
-def call_parameters(*, group: bool, simplex: bool = True, hook: bool = False, priority: int = 0) -> str:
-    """Set how the next call is made. *priority* 0 to 15: from 12 it pre-empts, 15 is an emergency."""
+def call_parameters(*, group: bool, transmit: bool = True, hook: bool = False, priority: int = 0) -> str:
+    """Set how the next simplex call is made; with *transmit* it demands to speak at once.
+
+    *priority* 0 to 15: from 12 it pre-empts, 15 is an emergency.
+    """
     if not 0 <= priority <= 15:  # four bits
         raise InvalidInputError(field="priority", reason="it is not between 0 and 15")
-    hooked, half = int(not hook), int(simplex)
-    return f"AT+CTSDC=0,0,0,{hooked},{half},0,{int(group)},1,{half},{priority},0"
+    return f"AT+CTSDC=0,0,0,{int(not hook)},1,0,{int(group)},1,{int(transmit)},{priority},0"
 
 
 def dial(called: str) -> str:
@@ -82,9 +83,9 @@ def select_service(*, status: bool) -> str:
     return "AT+CTSDS=13,0" if status else "AT+CTSDS=12,0,0,0,1"
 
 
-def message(called: str, digits: str, bits: int | None = None) -> tuple[str, bytes]:
-    """Return the line and the data of one message; *bits* may leave the last digits partly unused."""
+def message(called: str, digits: str, bits: int | None = None) -> tuple[str, str]:
+    """Return the line and the digits of one message; *bits* may leave the last digits partly unused."""
     length = 4 * len(digits) if bits is None else bits
     if not 0 < length <= min(SDS_BITS_LIMIT, 4 * len(digits)):
         raise InvalidInputError(field="message", reason=f"{length} bits do not fit")
-    return f"AT+CMGS={identity(called)},{length}", digits.encode("ascii") + CTRL_Z
+    return f"AT+CMGS={identity(called)},{length}", digits

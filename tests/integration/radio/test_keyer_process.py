@@ -141,6 +141,7 @@ async def test_a_keyer_that_is_killed_is_followed_by_one_that_releases(bench):
     second = KeyerClient("radio-1", Setup("pei", str(bench.port)), lost.append)
     started_s = time.monotonic()
     await second.start()
+    second.recover()
     try:
         assert await unkeyed_after(bench, started_s) < 2.0
     finally:

@@ -189,7 +189,7 @@ def test_commands():
     assert pei_commands.line(pei_commands.demand(1, pei_commands.Demand.EMERGENCY)) == b"AT+CTXD=1,3\r"
     assert pei_commands.cease(2) == "AT+CUTXC=2"
     assert pei_commands.call_parameters(group=True, priority=15) == "AT+CTSDC=0,0,0,1,1,0,1,1,1,15,0"
-    assert pei_commands.message("23404", "82100008") == ("AT+CMGS=23404,32", b"82100008\x1a")
+    assert pei_commands.message("23404", "82100008") == ("AT+CMGS=23404,32", "82100008")
     assert pei_commands.message("23404", "0A112853A9FF4D4FFFE81")[0] == "AT+CMGS=23404,84"
 
 
