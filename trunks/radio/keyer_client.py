@@ -5,6 +5,7 @@ import itertools
 import socket
 import sys
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -32,6 +33,48 @@ GRACE_S = 2.0
 STOP_S = 5.0
 
 
+class KeyerPort(Protocol):
+    """What a driver needs of its keyer. See :class:`KeyerClient`, which starts a process for it."""
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set when the keyer is gone."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why the keyer is gone."""
+        ...
+
+    async def start(self) -> None:
+        """Take the port."""
+        ...
+
+    async def stop(self) -> None:
+        """Release, and let go of the port."""
+        ...
+
+    async def command(self, line: str, data: str = "", *, timeout_s: float = 5.0) -> Answer:
+        """Say *line* to the radio and return its answer."""
+        ...
+
+    async def key(self, holder: str, line: str = "", *, sound_device: str = "", timeout_s: float = 2.0) -> Answer:
+        """Key for *holder*."""
+        ...
+
+    def renew(self, holder: str) -> None:
+        """Prolong the lease of *holder*."""
+        ...
+
+    def recover(self) -> None:
+        """Release whatever a keyer before this one may have left keyed."""
+        ...
+
+    async def unkey(self, *, timeout_s: float = 2.0) -> bool:
+        """Let go; return whether the release was confirmed in time."""
+        ...
+
+
 class KeyerClient:
     """One keyer process. *listener* is told every packet that is no answer, on the event loop.
 
@@ -48,13 +91,17 @@ class KeyerClient:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._reason = "stopped"
-        self.lost = asyncio.Event()
-        """Set when the keyer is gone."""
+        self._lost = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
         """The number of the process."""
         return None if self._process is None else self._process.pid
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set when the keyer is gone."""
+        return self._lost
 
     @property
     def reason(self) -> str:
@@ -101,7 +148,7 @@ class KeyerClient:
 
     def renew(self, holder: str) -> None:
         """Prolong the lease of *holder*."""
-        if not self.lost.is_set():
+        if not self._lost.is_set():
             self._send(Renew(holder))
 
     def recover(self) -> None:
@@ -137,7 +184,7 @@ class KeyerClient:
         self._lose("stopped")
 
     async def _ask(self, message: ToKeyer, number: int, timeout_s: float, what: str) -> Answer:
-        if self.lost.is_set():
+        if self._lost.is_set():
             raise KeyerLostError(radio=self._radio, reason=self._reason)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
@@ -183,10 +230,14 @@ class KeyerClient:
                 self._listener(message)
 
     def _lose(self, reason: str) -> None:
-        if self.lost.is_set():
+        if self._lost.is_set():
             return
         self._reason = reason
-        self.lost.set()
+        self._lost.set()
         for number, future in self._waiting.items():
             if not future.done():
                 future.set_result(Answer(number, "lost", reason))
+
+
+KeyerFactory = Callable[[str, Setup, Callable[[FromKeyer], None]], KeyerPort]
+"""Makes the keyer of a radio, not yet started: its name, what it owns, and who is told what it hears."""

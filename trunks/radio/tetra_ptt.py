@@ -7,7 +7,7 @@ from gateway.core.clock import Clock
 from trunks.radio import pei_commands
 from trunks.radio.driver import RadioEvent, TransmitChanged, Verdict
 from trunks.radio.errors import KeyerLostError
-from trunks.radio.keyer_client import KeyerClient
+from trunks.radio.keyer_client import KeyerPort
 from trunks.radio.keyer_messages import Answer
 from trunks.radio.tetra import TetraCall, TetraTranslator
 
@@ -26,7 +26,7 @@ class TetraPushToTalk:
         clock: Clock,
         *,
         sound_device: str,
-        keyer: Callable[[], KeyerClient | None],
+        keyer: Callable[[], KeyerPort | None],
         done: Callable[[str], Awaitable[Answer]],
         dialling: asyncio.Lock,
         tell: Callable[[RadioEvent], None],

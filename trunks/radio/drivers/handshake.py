@@ -22,7 +22,7 @@ from trunks.radio.driver import (
     Verdict,
 )
 from trunks.radio.errors import KeyerLostError
-from trunks.radio.keyer_client import KeyerClient
+from trunks.radio.keyer_client import KeyerClient, KeyerFactory, KeyerPort
 from trunks.radio.keyer_messages import FromKeyer, Setup, Squelch, Transmitter
 from trunks.radio.registry import DriverKind
 
@@ -53,12 +53,13 @@ class HandshakeOptions(Options, frozen=True, kw_only=True):
 class HandshakeDriver:
     """One radio on handshake lines; it is its own push-to-talk."""
 
-    def __init__(self, name: str, options: HandshakeOptions, clock: Clock) -> None:
+    def __init__(self, name: str, options: HandshakeOptions, clock: Clock, keyers: KeyerFactory = KeyerClient) -> None:
         self._name = name
         self._options = options
         self._clock = clock
+        self._keyers = keyers
         self._listener: Listener = lambda _: None
-        self._keyer: KeyerClient | None = None
+        self._keyer: KeyerPort | None = None
         self._holder = ""
 
     @property
@@ -92,7 +93,7 @@ class HandshakeDriver:
             squelch_line=options.squelch_line,
             squelch_inverted=options.squelch_inverted,
         )
-        keyer = KeyerClient(self._name, setup, self._heard)
+        keyer = self._keyers(self._name, setup, self._heard)
         await keyer.start()
         try:
             if not await keyer.unkey():

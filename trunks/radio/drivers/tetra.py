@@ -7,7 +7,7 @@ cycle. Its transmitter belongs to a keyer process (:mod:`trunks.radio.keyer`); t
 import asyncio
 import glob
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -35,7 +35,7 @@ from trunks.radio.errors import (
     RadioRefusedError,
     RadioSilentError,
 )
-from trunks.radio.keyer_client import KeyerClient
+from trunks.radio.keyer_client import KeyerClient, KeyerFactory, KeyerPort
 from trunks.radio.keyer_messages import Answer, FromKeyer, Heard, Setup, Transmitter
 from trunks.radio.outbox import Outbox
 from trunks.radio.pei_tables import ErrorCode
@@ -81,12 +81,13 @@ class TetraOptions(Options, frozen=True, kw_only=True):
 class TetraDriver:
     """One radio. It offers every port of :mod:`trunks.radio.driver`, itself being all of them but push-to-talk."""
 
-    def __init__(self, name: str, options: TetraOptions, clock: Clock) -> None:
+    def __init__(self, name: str, options: TetraOptions, clock: Clock, keyers: KeyerFactory = KeyerClient) -> None:
         self._name = name
         self._options = options
         self._clock = clock
+        self._keyers = keyers
         self._listener: Listener = lambda _: None
-        self._keyer: KeyerClient | None = None
+        self._keyer: KeyerPort | None = None
         self._translator = TetraTranslator(group=options.group)
         self._outbox = Outbox()
         self._references = itertools.count(1)
@@ -145,11 +146,12 @@ class TetraDriver:
             await self._set_up()
             self._listener(LinkHeard(up=True))
             reporter.ready()
-            async with asyncio.TaskGroup() as tasks:
-                for work, name in ((self._watch(keyer, reporter), "watch"), (self._answer_reports(), "reports")):
-                    tasks.create_task(work, name=f"{self._name}-{name}")
-        except* TrunklineError as group:
-            raise _first(group) from group
+            reports = asyncio.create_task(self._answer_reports(), name=f"{self._name}-reports")
+            try:
+                await self._watch(keyer, reporter)
+            finally:
+                reports.cancel()
+                await asyncio.wait([reports])
         finally:
             self._keyer = None
             self._tell(self._translator.forget())
@@ -203,10 +205,10 @@ class TetraDriver:
 
     # Finding and keeping the radio
 
-    async def _find(self) -> KeyerClient:
+    async def _find(self) -> KeyerPort:
         ports = await asyncio.to_thread(_ports, self._options.ports)
         for port in ports:
-            keyer = KeyerClient(self._name, self._setup(port), self._heard)
+            keyer = self._keyers(self._name, self._setup(port), self._heard)
             await keyer.start()
             try:
                 if await self._is_ours(keyer):
@@ -231,7 +233,7 @@ class TetraDriver:
             options.flow_control,
         )
 
-    async def _is_ours(self, keyer: KeyerClient) -> bool:
+    async def _is_ours(self, keyer: KeyerPort) -> bool:
         try:
             await keyer.command("AT", timeout_s=PROBE_S)
             answer = await keyer.command("AT+CNUMF?", timeout_s=PROBE_S)
@@ -249,7 +251,7 @@ class TetraDriver:
                 log.warning("radio refused a setting", radio=self._name, line=line, code=answer.code)
         await self._ask(pei_commands.select_group(self._options.group) if self._options.group else "AT+CTGS?")
 
-    async def _watch(self, keyer: KeyerClient, reporter: Reporter) -> None:
+    async def _watch(self, keyer: KeyerPort, reporter: Reporter) -> None:
         silent = False
         while True:
             try:
@@ -276,7 +278,7 @@ class TetraDriver:
                 self._listener(LinkHeard(up=True))
                 reporter.ready()
 
-    async def _something(self, keyer: KeyerClient) -> None:
+    async def _something(self, keyer: KeyerPort) -> None:
         """Wait until the keyer is lost or the radio has started again."""
         waits = [
             asyncio.create_task(keyer.lost.wait(), name=f"{self._name}-lost"),
@@ -336,8 +338,6 @@ class TetraDriver:
             line, data = pei_commands.message(report.called, report.digits)
             try:
                 await self._hand_over(line, data, status=False)
-            except KeyerLostError:
-                raise
             except TrunklineError as error:
                 log.warning("a report was not sent", radio=self._name, error=error.code)
 
@@ -389,20 +389,10 @@ def _reason(answer: Answer) -> str:
     return ErrorCode(answer.code or 0).name.lower() if known else answer.text or answer.outcome
 
 
-def _first(group: BaseExceptionGroup[TrunklineError]) -> TrunklineError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, TrunklineError):
-        return error
-    raise group
-
-
-_build: Callable[[str, TetraOptions, Clock], TetraDriver] = TetraDriver
 KIND = DriverKind(
     "tetra",
     Text("TETRA radio", "TETRA 电台"),
     TetraOptions,
     frozenset(Capability) - {Capability.SQUELCH, Capability.DUPLEX},
-    _build,
+    TetraDriver,
 )
