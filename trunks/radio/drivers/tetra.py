@@ -93,6 +93,8 @@ class TetraDriver:
         self._references = itertools.count(1)
         self._sending = asyncio.Lock()
         self._dialling = asyncio.Lock()
+        self._on_its_way: tuple[str, int] | None = None
+        """The message, and its part, that the radio was just given."""
         self._reports: asyncio.Queue[ReportOwed] = asyncio.Queue(_REPORTS_LIMIT)
         self._started_again = asyncio.Event()
         self._in_service = False
@@ -309,20 +311,23 @@ class TetraDriver:
     async def _send(self, name: str, place: int, called: str, digits: str, *, status: bool) -> None:
         line, data = pei_commands.message(called, digits)
         try:
-            answer = await self._hand_over(line, data, status=status)
+            await self._hand_over(line, data, status=status, message=(name, place))
         except TrunklineError as error:
             reason = "unknown" if isinstance(error, RadioSilentError) else error.code
             self._tell(self._outbox.failed(name, reason))
             raise
-        instance = next((one.number("instance") for one in answer.indications if one.name == "CMGS"), None)
-        self._tell(self._outbox.accepted(name, place, instance))
+        self._tell(self._outbox.accepted(name, place, None))
 
-    async def _hand_over(self, line: str, data: str, *, status: bool) -> Answer:
+    async def _hand_over(self, line: str, data: str, *, status: bool, message: tuple[str, int] | None = None) -> Answer:
         """Select the service and send, together; a radio that is busy has not sent, and is asked again."""
         async with self._sending:
             for _ in range(BUSY_TRIES):
                 await self._done(pei_commands.select_service(status=status))
-                answer = await self._ask(line, data, timeout_s=10.0)
+                self._on_its_way = message
+                try:
+                    answer = await self._ask(line, data, timeout_s=10.0)
+                finally:
+                    self._on_its_way = None
                 if answer.code not in (ErrorCode.BUSY_SIGNALLING, ErrorCode.DATA_LATE):
                     break
                 await self._clock.sleep(BUSY_S)
@@ -348,7 +353,7 @@ class TetraDriver:
             case Heard(indication):
                 self._ptt.decided(grant_of(indication) if indication.name == "CTXG" else None)
                 if indication.name == "CMGS":
-                    self._tell(self._outbox.told_by_radio(indication.number("instance"), indication.number("status")))
+                    self._sent(indication.number("instance"), indication.number("status"))
                 self._tell(self._translator.heard(indication, self._clock.monotonic()))
             case Transmitter(state, reason):
                 self._ptt.transmitter(state, reason)
@@ -356,6 +361,13 @@ class TetraDriver:
                     self._listener(TransmitterStuck(reason))
             case _:
                 pass
+
+    def _sent(self, instance: int | None, status: int | None) -> None:
+        # Both may come in one breath, before whoever waits for the answer has had its turn.
+        if status is None and self._on_its_way is not None:
+            self._tell(self._outbox.accepted(*self._on_its_way, instance))
+        else:
+            self._tell(self._outbox.told_by_radio(instance, status))
 
     def _tell(self, events: Sequence[TetraEvent]) -> None:
         for event in events:
