@@ -9,7 +9,8 @@ from tests.support.local_keyer import FakePort, LocalKeyer
 from trunks.radio.drivers.handshake import HandshakeDriver, HandshakeOptions
 from trunks.radio.drivers.tetra import TetraDriver, TetraOptions
 from trunks.radio.simulated_network import SimulatedNetwork
-from trunks.radio.simulator import PROFILES, TetraSimulator
+from trunks.radio.simulated_make import PROFILES
+from trunks.radio.simulator import TetraSimulator
 
 ISSI = "09011638300023401"
 

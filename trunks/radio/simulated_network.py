@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from trunks.radio.simulator import GRANTED, OTHER, QUEUED, Call, TetraSimulator
+from trunks.radio.simulated_make import GRANTED, OTHER, QUEUED, Call
+from trunks.radio.simulator import TetraSimulator
 
 
 @dataclass

@@ -9,10 +9,11 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-GRANTED, REFUSED, QUEUED, OTHER = 0, 1, 2, 3
-_SYNTAX, _STATE, _UNSUPPORTED, _NO_LINE, _LATE, _BUSY = 35, 3, 4, 36, 37, 42
+from trunks.radio.simulated_make import GRANTED, OTHER, PROFILES, QUEUED, REFUSED, Air, Call, Quirks
+
+_STATE, _OUT_OF_SERVICE, _UNDECODABLE, _SYNTAX, _LATE, _BUSY = 3, 30, 32, 35, 37, 42
 LINE_LIMIT = 2048
 SENDING = re.compile(r"AT\+CMGS=(\d+),(\d+)")
 DIALLING = re.compile(r"ATD(\d+)")
@@ -23,75 +24,6 @@ PROFILE = re.compile(r"AT\+CTSP=([\d,]+)")
 SELECTING = re.compile(r"AT\+CTGS=1,(\d+)")
 
 Log = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Quirks:
-    """How a make of radio behaves, and what goes wrong with it."""
-
-    model: str = "plain"
-    echo: bool = True
-    newline: bytes = b"\r\n"
-    space: bool = True
-    single_octets: bool = False
-    together: bool = False  # several lines in one write
-    pads: bool = False
-    nine_fields: bool = False
-    resets_on_atz: bool = True
-    interleaved: bool = False  # an indication between echo and OK, and between a header and its data
-    boot_s: float = 0.3
-    boot_garbage: bytes = b"\x00\xff\x8e\x01"
-    answer_s: float = 0.0
-    message_s: float = 0.05  # until a message gets its OK
-    deaf_while_busy: bool = False  # what arrives while a message waits for its OK is lost
-    mute_releases: int = 0  # so many releases are done but not answered
-    grant_s: float = 0.05
-    queue_s: float = 0.3
-    hang_s: float = 5.0
-    data_late_s: float = 2.0
-
-
-PROFILES = {
-    "plain": Quirks(),
-    "motorola": Quirks(model="motorola", pads=True, newline=b"\r\n", echo=True),
-    "sepura": Quirks(model="sepura", echo=False, space=True, together=True),
-    "ril": Quirks(model="ril", space=False, nine_fields=True, echo=False),
-}
-
-
-@dataclass
-class Call:
-    """A call as the radio knows it."""
-
-    instance: int
-    peer: str
-    group: bool
-    incoming: bool
-    priority: int = 0
-    duplex: bool = False
-    keyed: bool = False
-    queued: bool = False
-    talker: str = ""
-
-
-class Air(Protocol):
-    """The network, as a radio needs it."""
-
-    def decide(self, radio: "TetraSimulator", call: Call, priority: int) -> int:
-        """Return the grant for a demand."""
-        ...
-
-    def spoke(self, radio: "TetraSimulator", call: Call, now_s: float) -> None:
-        """*radio* was granted."""
-        ...
-
-    def ceased(self, radio: "TetraSimulator", call: Call, now_s: float) -> None:
-        """*radio* stopped."""
-        ...
-
-    def message(self, radio: "TetraSimulator", called: str, service: int, digits: str, now_s: float) -> bool:
-        """*radio* sent a message; return whether it left."""
-        ...
 
 
 @dataclass(order=True)
@@ -128,6 +60,7 @@ class TetraSimulator:
         self._busy = False
         self._echo = quirks.echo
         self._muted = quirks.mute_releases
+        self._busy_messages = quirks.busy_messages
         self._references = itertools.count(1)
 
     # Power and time
@@ -317,7 +250,7 @@ class TetraSimulator:
 
     def _on_dial(self, found: re.Match[str], now_s: float) -> None:
         if self.registration not in (1, 5):
-            self._error(30, now_s)
+            self._error(_OUT_OF_SERVICE, now_s)
             return
         parameters = self._parameters + [0] * 11
         call = self._new_call(found[1], group=parameters[6] > 0, incoming=False, priority=parameters[9])
@@ -417,7 +350,11 @@ class TetraSimulator:
         called, bits = self._sending
         self._note(now_s, "message", called=called, bits=bits, data=digits)
         if not re.fullmatch(r"[0-9A-Fa-f]+", digits) or not 0 < bits <= 4 * len(digits):
-            self._error(32, now_s)
+            self._error(_UNDECODABLE, now_s)
+            return
+        if self._busy_messages:
+            self._busy_messages -= 1
+            self._error(_BUSY, now_s)
             return
         self._busy = True
         reference = next(self._references) % 256

@@ -10,8 +10,9 @@ import tty
 from pathlib import Path
 from typing import Any, TextIO
 
+from trunks.radio.simulated_make import Quirks
 from trunks.radio.simulated_network import SimulatedNetwork
-from trunks.radio.simulator import Quirks, TetraSimulator
+from trunks.radio.simulator import TetraSimulator
 
 _SLICE = 4096
 

@@ -23,7 +23,7 @@ def simulate() -> None:
 @click.option("--control", is_flag=True, help="Read actions from standard input, one JSON object a line.")
 def tetra(path: Path, log: Path | None, identity: str, profile: str, *, control: bool) -> None:
     """A TETRA radio with its network."""
-    from trunks.radio.simulator import PROFILES
+    from trunks.radio.simulated_make import PROFILES
     from trunks.radio.simulator_pty import PtySimulator
 
     with contextlib.ExitStack() as stack:

@@ -18,7 +18,7 @@ from tests.support.wait import until
 from trunks.radio.errors import KeyerLostError, KeyRefusedError
 from trunks.radio.keyer_client import KeyerClient
 from trunks.radio.keyer_messages import Setup, Transmitter
-from trunks.radio.simulator import PROFILES
+from trunks.radio.simulated_make import PROFILES
 from trunks.radio.simulator_pty import PtySimulator
 
 pytestmark = pytest.mark.integration
@@ -41,7 +41,7 @@ class Bench:
         self._thread = threading.Thread(target=self._serve, args=(file,), name="simulator")
         self._thread.start()
         end_s = time.monotonic() + 5
-        while not self.port.exists() and time.monotonic() < end_s:
+        while not self.entries("sent") and time.monotonic() < end_s:
             time.sleep(0.01)
 
     def _serve(self, file):

@@ -264,6 +264,8 @@ class TetraDriver:
             if keyer.lost.is_set():
                 raise KeyerLostError(radio=self._name, reason=keyer.reason)
             try:
+                if silent:
+                    await self._ask("AT", timeout_s=PROBE_S)
                 if silent or self._started_again.is_set():
                     await self._set_up()
                 else:

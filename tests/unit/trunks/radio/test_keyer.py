@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.support.radio import ISSI, Wired
 from trunks.radio.keyer_messages import Command, Key, Renew, Unkey
-from trunks.radio.simulator import PROFILES
+from trunks.radio.simulated_make import PROFILES
 
 GROUP_CALL = "AT+CTSDC=0,0,0,1,1,0,1,1,1,0,0"
 

@@ -24,7 +24,7 @@ from trunks.radio.driver import (
     Verdict,
 )
 from trunks.radio.errors import KeyRefusedError, RadioNotFoundError, RadioRefusedError
-from trunks.radio.simulator import PROFILES
+from trunks.radio.simulated_make import PROFILES
 
 CHINESE = "请单雄信、曾国藩、仇英到𠮷野家集合🚒。"
 HARD = dataclasses.replace(PROFILES["plain"], interleaved=True, single_octets=True, pads=True)
@@ -291,3 +291,19 @@ async def test_another_group_is_spoken_to(rigs, tmp_path):
     async with rig.holding("operator"):
         await rig.driver.ptt.key("operator")
     assert "ATD1001" in received(rig)
+
+
+async def test_a_radio_that_is_busy_is_asked_again(rigs, tmp_path, monkeypatch):
+    monkeypatch.setattr("trunks.radio.drivers.tetra.BUSY_S", 0.01)
+    rig = await rigs(tmp_path, dataclasses.replace(PROFILES["plain"], busy_messages=2))
+    name = await rig.driver.send_text("23404", "忙")
+    await until(lambda: Stage.DELIVERED in stages(rig, name), "it is delivered")
+    assert sum(line.startswith("AT+CMGS") for line in received(rig)) == 3
+
+
+async def test_coverage_that_comes_and_goes(rigs, tmp_path):
+    rig = await rigs(tmp_path)
+    rig.radio.coverage(0, rig.now_s)
+    await until(lambda: heard(rig, RegistrationHeard)[-1].state == "searching", "the loss is told")
+    rig.radio.coverage(5, rig.now_s)
+    await until(lambda: heard(rig, RegistrationHeard)[-1].state == "visited", "the visit is told")
