@@ -203,8 +203,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         BusNeeds(
             options=bus_options,
             port=port,
-            user=login.user,
-            password=login.password,
+            login=login,
             store=store,
             journal=store,
             board=board,

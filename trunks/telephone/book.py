@@ -269,7 +269,7 @@ class CallBook:
             self._since[name] = (key, self._clock.wall())
         shown = LineShown(
             state=now.state.value,
-            display_name=self._lines.options(name).display_name or name,
+            display_name=self._lines.options(name).display_name,
             since=self._since[name][1],
             call=now.call,
             direction=None if call is None else call.direction,

@@ -17,7 +17,9 @@ class LineOptions(Options, frozen=True, kw_only=True):
     """One line of the switchboard."""
 
     name: Annotated[LineName, msgspec.Meta(description="Its name in topics and commands: line-1.")]
-    display_name: Annotated[str, msgspec.Meta(description="Its name for people.")] = ""
+    display_name: Annotated[
+        str, msgspec.Meta(description="What people call it; without one the console says its number, in any language.")
+    ] = ""
     numbers: Annotated[
         tuple[str, ...], msgspec.Meta(description="Called numbers that belong to it, as the trunk delivers them.")
     ] = ()
@@ -57,7 +59,7 @@ class TelephoneOptions(Options, frozen=True, kw_only=True):
     SECTION: ClassVar[str] = "telephone"
 
     lines: Annotated[tuple[LineOptions, ...], msgspec.Meta(description="The lines, eight by default.")] = tuple(
-        LineOptions(name=f"line-{index}", display_name=f"{index} 号线", priority=index) for index in range(1, 9)
+        LineOptions(name=f"line-{index}", priority=index) for index in range(1, 9)
     )
     phones: Annotated[tuple[PhoneOptions, ...], msgspec.Meta(description="The operators' phones.")] = (
         PhoneOptions(number="101"),
