@@ -241,6 +241,14 @@ class SqlStore:
             lambda unit: journal.quarantine(unit.connection, seq, reason_code, unit.now), name="relay.quarantine"
         )
 
+    async def quarantined(self, after: int, *, limit: int = 256) -> Sequence[tuple[StoredEvent, int]]:
+        """Return events that are set aside above *after*, in order, each with its reason code."""
+        return await self.read(lambda connection: journal.quarantined(connection, after, limit))
+
+    async def release(self, seq: int) -> None:
+        """Write down that an event that was set aside has been published after all."""
+        await self.write(lambda unit: journal.release(unit.connection, seq), name="relay.release")
+
     # --- between the threads ----------------------------------------------------------------------------------------
 
     def _query(self, query: Callable[[sa.Connection], T]) -> T:
