@@ -24,7 +24,7 @@ from gateway.alarms.service import AlarmService
 from gateway.app.bus import SecurityKeeper, alarm_of, broker_security, bus_door
 from gateway.app.contract import contract, version
 from gateway.app.health import HealthAlarms
-from gateway.app.housekeeping import Housekeeping
+from gateway.app.housekeeping import Housekeeping, StoreWatch
 from gateway.app.metrics import GatewayCollector
 from gateway.app.paths import StatePaths
 from gateway.app.ringer import TelephoneRinger
@@ -173,6 +173,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         switchboard.service,
         positions=[phone.number for phone in telephone.phones],
         duty_leader=telephone.duty_leader,
+        timeout_s=settings.of(AlarmOptions).ring_timeout_s,
     )
 
     bus_options = settings.of(BusOptions)
@@ -224,7 +225,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     health.listen(lambda _: bus.retained.note_health())
 
     metrics = CollectorRegistry()
-    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, intake=bus.intake))
+    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, bus=bus))
     web = settings.of(WebOptions)
     hub = LiveHub(
         journal=store,
@@ -272,6 +273,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         dispatcher=dispatcher,
         directory=directory,
         hands=(
+            StoreWatch(store, clock),
             *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
@@ -310,8 +312,3 @@ def build_archive(
         options=options,
         incident_of=incident_repository.link_of,
     )
-
-
-def check(settings: Settings) -> None:
-    """Raise what is wrong with settings that are right one by one but not together. Blocking."""
-    settings.of(WebOptions).check()

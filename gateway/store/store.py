@@ -128,6 +128,11 @@ class SqlStore:
         """How long the writer has been at its present group, seconds: a loop that turns keeps this small."""
         return self._writer.busy_s
 
+    @property
+    def writer_alive(self) -> bool:
+        """Whether the writer runs: without it nothing is written any more, and only a new start helps."""
+        return self._writer.alive
+
     def health(self) -> StoreHealth:
         """Tell how the store is."""
         return StoreHealth(
