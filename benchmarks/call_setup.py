@@ -136,14 +136,15 @@ async def main() -> None:
             finally:
                 await phone.stop()
     print(f"INVITE to 200 OK at {arguments.rate:g} calls/s, {arguments.rounds} rounds of {arguments.seconds:g} s each")
-    print(f"{'':22} {'calls':>6} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}")
-    medians = {}
+    print(f"{'':22} {'calls':>6} {'mean ms':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}")
+    means = {}
     for kind, rounds in results.items():
         times = sorted(time for one in rounds for time in one)
         cuts = statistics.quantiles(times, n=100)
-        medians[kind] = statistics.median(times)
-        print(f"{kind:22} {len(times):>6} {cuts[49]:>8.1f} {cuts[94]:>8.1f} {cuts[98]:>8.1f}")
-    print(f"ratio of the medians: {medians['with the gateway'] / medians['without the gateway']:.2f}")
+        means[kind] = statistics.fmean(times)
+        print(f"{kind:22} {len(times):>6} {means[kind]:>8.2f} {cuts[49]:>8.1f} {cuts[94]:>8.1f} {cuts[98]:>8.1f}")
+    ratio = means["with the gateway"] / means["without the gateway"]
+    print(f"ratio of the means: {ratio:.2f} (sipp's clock ticks in 4 ms)")
 
 
 if __name__ == "__main__":

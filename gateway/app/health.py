@@ -8,7 +8,16 @@ from gateway.core.supervisor import Health, State
 from gateway.core.text import Text
 
 _WRONG = frozenset({State.DEGRADED, State.CONFIG_ERROR})
-_TEXT = Text("{part} does not work: {reason}", "{part} 无法工作：{reason}")
+_PARTS = {
+    "ami": Text("The connection to Asterisk", "与 Asterisk 的连接"),
+    "fastagi": Text("The handling of incoming calls", "来电处理"),
+    "calls": Text("The call book", "通话登记"),
+    "telephone": Text("The switchboard", "电话交换"),
+    "cel": Text("The reading of call records", "通话记录读取"),
+    "broker": Text("The connection to the broker", "与消息代理的连接"),
+    "web": Text("The console", "控制台"),
+    "archive": Text("The archive", "文档归档"),
+}
 # Without these a call cannot be answered at the gateway; the others hinder, but do not silence, the duty room.
 _VITAL = frozenset({"ami", "fastagi", "calls", "telephone"})
 _PATIENCE_S = 5.0
@@ -59,10 +68,17 @@ class HealthAlarms:
                 key=_key(name),
                 severity=Severity.CRITICAL if name in _VITAL else Severity.MAJOR,
                 source=name,
-                text=_TEXT,
-                fields={"part": name, "reason": self._latest[name].reason},
+                text=_text(name),
+                # somebody on watch must know, whatever page is open
+                needs_acknowledgement=name in _VITAL,
+                fields={"reason": self._latest[name].reason},
             )
         )
+
+
+def _text(name: str) -> Text:
+    part = _PARTS.get(name, Text(name, name))
+    return Text(f"{part.en} does not work: {{reason}}", f"{part.zh}无法工作：{{reason}}")
 
 
 def _key(name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
 from config.settings import Settings
@@ -74,6 +75,7 @@ from gateway.web.live import LiveHub
 from gateway.web.options import WebOptions
 from gateway.web.status_routes import Site
 from trunks.telephone import commands as telephone_commands
+from trunks.telephone import routes as telephone_routes
 from trunks.telephone.options import TelephoneOptions
 
 _HANDS_S = 5.0
@@ -99,6 +101,7 @@ class House:
     hands: tuple[Adapter, ...]
     doors: tuple[Adapter, ...]
     disabled: tuple[tuple[str, str], ...]
+    app: ASGIApp
 
     async def start(self) -> None:
         """Start the hands, settle what the time before left open, and only then open the doors."""
@@ -242,6 +245,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         *incident_routes.routes(incidents),
         *release_routes.routes(releases),
         *directory_routes.routes(directory),
+        *telephone_routes.routes(switchboard.service),
     )
     parts = WebParts(
         authenticator=principals,
@@ -253,6 +257,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         ),
         clock=clock,
         metrics=metrics,
+        pages=(telephone_routes.PAGE,),
         routes=routes,
     )
     app = await asyncio.to_thread(web_application, web, parts)
@@ -284,6 +289,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             Housekeeping(store, dispatcher, clock=clock),
         ),
         disabled=() if console else (("web", "web.enabled is false"),),
+        app=app,
     )
 
 

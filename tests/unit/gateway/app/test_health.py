@@ -39,7 +39,8 @@ async def test_a_part_that_stays_down_is_an_alarm_until_it_is_back():
         "adapter:ami": Severity.CRITICAL,
         "adapter:web": Severity.MAJOR,
     }
-    assert alarms.raised["adapter:ami"].says("zh") == "ami 无法工作：ami.lost"
+    assert alarms.raised["adapter:ami"].says("zh") == "与 Asterisk 的连接无法工作：ami.lost"
+    assert {key for key, one in alarms.raised.items() if one.needs_acknowledgement} == {"adapter:ami"}
     listener.changed(health("ami", State.READY))
     assert list(alarms.raised) == ["adapter:web"]
     assert [one.name for one in told] == ["ami", "web", "ami"]
