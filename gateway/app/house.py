@@ -179,7 +179,8 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     bus_options = settings.of(BusOptions)
     topics = Topics(bus_options.site)
     current = CurrentConnection()
-    replay = ReplayService(store, current, topics, clock, sensitive=sensitive_names(contract().events))
+    sensitive = sensitive_names(contract().events)
+    replay = ReplayService(store, current, topics, clock, sensitive=sensitive)
     registry = CommandRegistry(
         (
             *administration.commands(principals),
@@ -236,6 +237,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         stream_max=web.stream_max,
         stream_buffer=web.stream_buffer,
         heartbeat_s=web.heartbeat_s,
+        sensitive=sensitive,
     )
     stack.callback(hub.close)
     routes: Sequence[HTTPRouteHandler] = (
