@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
 from config.settings import Settings
@@ -100,6 +101,7 @@ class House:
     hands: tuple[Adapter, ...]
     doors: tuple[Adapter, ...]
     disabled: tuple[tuple[str, str], ...]
+    app: ASGIApp
 
     async def start(self) -> None:
         """Start the hands, settle what the time before left open, and only then open the doors."""
@@ -201,8 +203,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         BusNeeds(
             options=bus_options,
             port=port,
-            user=login.user,
-            password=login.password,
+            login=login,
             store=store,
             journal=store,
             board=board,
@@ -286,6 +287,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             Housekeeping(store, dispatcher, clock=clock),
         ),
         disabled=() if console else (("web", "web.enabled is false"),),
+        app=app,
     )
 
 

@@ -198,6 +198,7 @@ def _hints(stand: Stand, passwords: dict[str, str], config: Path | None) -> list
     web = stand.settings.of(WebOptions)
     bus = stand.settings.of(BusOptions)
     program = ".venv/bin/trunkline" if config is None else f".venv/bin/trunkline --config {config}"
+    scheme = "https" if web.tls else "http"
     sign_in = (
         f"sign in as {_OPERATOR} / {passwords[_OPERATOR]}"
         if _OPERATOR in passwords
@@ -212,7 +213,7 @@ def _hints(stand: Stand, passwords: dict[str, str], config: Path | None) -> list
         f"  {program} send tel.dial number=110     the desk's telephone rings, then 110 is dialled",
         f"  {program} status                       how every part is",
         f"  {program} events --from-seq 1          everything that has happened",
-        f"  http://{web.host}:{web.port}/   {sign_in}",
+        f"  {scheme}://{web.host}:{web.port}/   {sign_in}",
         f"  {subscribe}",
         "",
     ]
