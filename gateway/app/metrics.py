@@ -1,5 +1,6 @@
 """Prometheus metrics: read from the parts when they are asked for, so that no part has to count for them."""
 
+import asyncio
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -57,6 +58,7 @@ class GatewayCollector(Collector):
         if store.free_bytes is not None:
             yield GaugeMetricFamily("trunkline_store_free_bytes", "Free space beside the store", value=store.free_bytes)
 
+        yield GaugeMetricFamily("trunkline_tasks", "Tasks of the event loop", value=len(asyncio.all_tasks()))
         fastagi = self._switchboard.fastagi
         yield GaugeMetricFamily("trunkline_calls_up", "Calls that are up", value=len(self._switchboard.book.open()))
         yield GaugeMetricFamily("trunkline_fastagi_sessions", "FastAGI sessions that are open", value=fastagi.sessions)

@@ -49,6 +49,7 @@ class Consumer:
         self.client.username_pw_set(self.app, arguments.password_file.read_text().strip())
         self.client.on_connect = self.connected
         self.client.on_message = self.received
+        self.client.on_subscribe = lambda *arguments: print(f"subscribed: {arguments[3]}", flush=True)
         self.client.reconnect_delay_set(1, 2)
         session = Properties(PacketTypes.CONNECT)
         session.SessionExpiryInterval = 3600
