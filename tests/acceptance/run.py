@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from tests.acceptance.calls import LONG, Callers
 from tests.acceptance.reconcile import Verdict, quantiles
+from tests.acceptance.small import SMALL, adapters
 from tests.acceptance.trial import Footprint, Trial
 from tests.support.wait import until
 
@@ -115,7 +116,11 @@ async def begun(callers: list[Callers], calls: int) -> None:
 async def ready(trial: Trial) -> float:
     """Wait until the daemon says that every part is ready; return how long that took, seconds."""
     began = time.monotonic()
-    await until(trial.stand.gateway_ready, "the gateway is ready", 60)
+    try:
+        await until(trial.stand.gateway_ready, "the gateway is ready", 60)
+    except AssertionError:
+        print(f"not ready: {await asyncio.to_thread(adapters, trial)}")
+        raise
     return round(time.monotonic() - began, 2)
 
 
@@ -190,6 +195,7 @@ SCENARIOS: dict[str, tuple[int, Callable[[int], Awaitable[Verdict]]]] = {
     "eight": (1000, lambda calls: in_peace(calls, 8, 8)),
     "fifty": (1000, lambda calls: in_peace(calls, 50, 64)),
     "faults": (1000, lambda calls: with_faults(calls, max(4, calls // 40), 64, Away())),
+    **{name: (0, lambda _, run=run: run()) for name, run in SMALL.items()},
 }
 
 

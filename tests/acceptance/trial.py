@@ -47,8 +47,8 @@ class Footprint:
 class Trial:
     """Use it as ``async with``; *lines* is how many lines the switchboard has."""
 
-    def __init__(self, lines: int = 8, **overrides: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="tl-", dir="/tmp"))
+    def __init__(self, lines: int = 8, *, parent: Path = Path("/tmp"), **overrides: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tl-", dir=parent))
         self.numbers = tuple(f"8811{line:04d}" for line in range(1, lines + 1))
         entries = (
             f'{{name = "line-{line}", numbers = ["{number}"], priority = {line}}}'
@@ -63,7 +63,6 @@ class Trial:
 
     async def __aenter__(self) -> Self:
         try:
-            self._stack.callback(shutil.rmtree, self.folder)
             await self._stack.enter_async_context(self.stand)
             self.sound.write_bytes(sound.tone(1000, 2.0))
             phones = Phones(self.folder / "phones", self.sound)
@@ -78,8 +77,12 @@ class Trial:
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         await self._stack.aclose()
+        if kind is None:
+            await asyncio.to_thread(shutil.rmtree, self.folder)
+        else:
+            print(f"what was written is kept in {self.folder}")
 
     @property
     def server(self) -> str:
