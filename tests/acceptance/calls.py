@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import hashlib
-import itertools
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -15,8 +14,6 @@ from gateway.app.stand.stand import NETWORK_ADDRESS
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 PHONE_ADDRESS = "127.0.0.3"
-_SOUND_PORTS = 200  # of one sipp
-_runs = itertools.count(secrets.randbelow(40))
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Callers:
         fields.write_text("\n".join(("SEQUENTIAL", *rows, "")), encoding="utf-8")
         (port,) = free_ports(1, udp=True, host=NETWORK_ADDRESS)
         self.calls = calls
-        sound_port = 2000 + _SOUND_PORTS * (next(_runs) % 40)
+        (sound_port,) = free_ports(1, udp=True, host=NETWORK_ADDRESS)
         self.child = Child(
             f"sipp {kind.name}",
             [
@@ -121,15 +118,13 @@ class Phones:
         folder.mkdir(parents=True)
         text = (SCENARIOS / "phone.xml").read_text(encoding="utf-8")
         scenario = folder / "phone.xml"
-        scenario.write_text(
-            text.replace("@SOUND@", str(sound)).replace("@ANSWERED@", "13[69]"), encoding="utf-8"
-        )
-        (self.port,) = free_ports(1, udp=True, host=PHONE_ADDRESS)
+        scenario.write_text(text.replace("@SOUND@", str(sound)).replace("@ANSWERED@", "13[69]"), encoding="utf-8")
+        self.port, sound_port = free_ports(2, udp=True, host=PHONE_ADDRESS)
         self.child = Child(
             "sipp phones",
             [
                 *(find_program("sipp"), "-sf", scenario, "-i", PHONE_ADDRESS, "-p", str(self.port)),
-                *("-mi", PHONE_ADDRESS, "-mp", "40000"),
+                *("-mi", PHONE_ADDRESS, "-mp", str(sound_port)),
                 *("-nostdin", "-skip_rlimit", "-trace_err", "-trace_stat", "-fd", "1"),
             ],
             log=folder / "sipp.log",

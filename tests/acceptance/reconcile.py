@@ -120,7 +120,9 @@ def _against_sipp(
         rang, answered = "180 INVITE" in one.answers, "200 INVITE" in one.answers
         busy = "486 INVITE" in one.answers
         outcomes["busy" if busy else "answered" if answered else "rang" if rang else "nothing heard"] += 1
-        verdict.check(not rang or callers[one.caller] >= 1, f"sipp heard ringing for {one.caller}, CEL has no such call")
+        verdict.check(
+            not rang or callers[one.caller] >= 1, f"sipp heard ringing for {one.caller}, CEL has no such call"
+        )
         end = ended.get(one.caller)
         if end is not None and not end["data"]["synthesised"]:
             same = end["data"]["answered"] == answered

@@ -65,7 +65,7 @@ class Trial:
         try:
             await self._stack.enter_async_context(self.stand)
             self.sound.write_bytes(sound.tone(1000, 2.0))
-            phones = Phones(self.folder / "phones", self.sound)
+            self._phones = phones = Phones(self.folder / "phones", self.sound)
             await phones.child.start()
             self._stack.push_async_callback(phones.child.stop)
             for phone in self.stand.asterisk.plan.phones:
@@ -196,6 +196,7 @@ class Trial:
 
     async def _reachable(self) -> bool:
         await asyncio.sleep(0.2)
+        assert self._phones.child.returncode is None, self._phones.child.tail()
         return (await self.stand.asterisk.command("pjsip show contacts")).count(" Avail ") >= 2
 
     async def _consume(self) -> None:
@@ -214,4 +215,3 @@ class Trial:
         await self.consumer.start()
         self._stack.push_async_callback(self.consumer.stop)
         await until(lambda: "subscribed" in self.consumer.tail(), "the consumer is subscribed")
-

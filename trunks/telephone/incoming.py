@@ -1,5 +1,8 @@
 """What a caller gets: the answer to Asterisk's question ``agi://…/incoming,<line>``."""
 
+import re
+from datetime import UTC, datetime
+
 import structlog
 
 from gateway.asterisk.fastagi_session import AgiSession
@@ -17,6 +20,12 @@ log = structlog.get_logger(__name__)
 _COMMIT_WAIT_S = 0.05
 """How long the answer may wait for the call to be durable. Beyond it the caller matters more than the record."""
 _MOST_LABEL = 60
+_PROMPT_S = 1.5
+_GIVEN_UP_S = 4.0
+"""A question that has waited (this process hung) is not of now: beyond ``_PROMPT_S`` the call is told with the time in
+its unique id, which is in whole seconds; beyond ``_GIVEN_UP_S`` the dialplan has rung phones by itself, and AMI tells
+of that. It is answered all the same: a clock that is wrong must not turn callers away."""
+_UNIQUEID = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]+")
 
 
 class IncomingCalls:
@@ -45,9 +54,11 @@ class IncomingCalls:
         """The FastAGI handler. What it sets is read by the dialplan; without ``TL_TREATMENT`` that falls back."""
         request = session.request
         wanted = request.arguments[0] if request.arguments else UNASSIGNED_LINE
+        now = self._clock.wall()
+        begun = _begun(request.uniqueid, now)
         call = self._book.observe(
             Started(
-                at=self._clock.wall(),
+                at=begun,
                 uniqueid=request.uniqueid,
                 linkedid=request.uniqueid,
                 direction="in",
@@ -59,7 +70,7 @@ class IncomingCalls:
         if call is None:
             raise RuntimeError("a start was not taken")
         phones = self._phones.to_ring()
-        treatment = self._treat(call, wanted, phones)
+        treatment = self._treat(call, wanted, phones, waited_s=(now - begun).total_seconds())
         try:
             async with self._clock.timeout(_COMMIT_WAIT_S):
                 await self._book.durable()
@@ -73,18 +84,20 @@ class IncomingCalls:
             await session.set_variable("TL_RING_S", str(self._options.ring_s))
         await session.set_variable("TL_TREATMENT", treatment)
 
-    def _treat(self, call: Call, wanted: str, phones: list[str]) -> Treatment:
+    def _treat(self, call: Call, wanted: str, phones: list[str], *, waited_s: float) -> Treatment:
         caller = self._numbering.parse(call.caller)
         if caller is not None and caller.value in self._blocked:
             return "refuse"
         line = self._lines.of_call(call.id)
         reason: RingReason = "hunted"
         if line is None:
-            if not self._options.overflow:
+            if not self._options.overflow and waited_s <= _PROMPT_S:
                 return "busy"
             reason = "overflow"
         elif line == wanted:
             reason = "line"
+        if waited_s > _GIVEN_UP_S:
+            return "ring"
         self._book.observe(
             Ringing(
                 at=self._clock.wall(),
@@ -95,3 +108,12 @@ class IncomingCalls:
             )
         )
         return "ring"
+
+
+def _begun(uniqueid: str, now: datetime) -> datetime:
+    """When the caller's channel was made: now, unless its unique id (seconds since 1970, a dot, a count) is older."""
+    match = _UNIQUEID.fullmatch(uniqueid)
+    if match is None:
+        return now
+    begun = datetime.fromtimestamp(int(match[1]), UTC)
+    return begun if (now - begun).total_seconds() > _PROMPT_S else now
