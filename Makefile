@@ -1,7 +1,7 @@
 # make run    everything on this machine, with a demonstration call, until Ctrl-C
 # make test   the whole suite, on real Asterisk, mosquitto and PostgreSQL
 # make check  the fast part: lint, types, unit tests
-# make test-load  thousands of real calls, in peace and with faults; some 20 minutes
+# make test-load  thousands of real calls, in peace and with faults; a quarter of an hour
 #
 # Each of them first makes the machine ready (config/setup/bootstrap.sh); what is ready is left as it is.
 

@@ -1,4 +1,4 @@
-"""Single faults, each tried on a whole running gateway with calls before, during and after. Each returns its verdict."""
+"""Single faults, each tried on a whole running gateway with calls about it. Each returns its verdict."""
 
 import asyncio
 import contextlib
@@ -42,6 +42,16 @@ async def end(trial: Trial, callers: list[Callers]) -> Verdict:
     await trial.finished(callers, _DEADLINE_S)
     await trial.quiet()
     return await trial.verdict()
+
+
+async def replay() -> Verdict:
+    """The application loses every `call_answered` on purpose and has to ask for it again."""
+    async with Trial(lose="tel.call_answered.v1") as trial:
+        verdict = await end(trial, await trial.call(60, 6))
+        summary = verdict.counts["consumer"]
+        verdict.check(summary["lost_on_purpose"] >= 30, "too little was lost to prove anything")
+        verdict.check(summary["replayed"] >= summary["lost_on_purpose"], "not all of it was replayed")
+        return verdict
 
 
 async def ami_session() -> Verdict:
@@ -169,7 +179,7 @@ async def second_daemon() -> Verdict:
         verdict = await end(trial, callers)
         verdict.check(code not in {0, -signal.SIGKILL}, f"the second daemon ended with {code}")
         said = second.log.read_text(encoding="utf-8").strip().splitlines()
-        verdict.counts |= {"exit code": code, "after, s": round(took, 2), "it said": said[-2:]}
+        verdict.counts |= {"exit code": code, "after, s": round(took, 2), "it said": " | ".join(said[-2:])}
         return verdict
 
 
@@ -244,6 +254,7 @@ def _in_namespace() -> Verdict:
 SMALL: dict[str, Callable[[], Awaitable[Verdict]]] = {
     each.__name__: each
     for each in (
+        replay,
         ami_session,
         fastagi_garbage,
         asterisk_late,

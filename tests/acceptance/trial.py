@@ -47,7 +47,7 @@ class Footprint:
 class Trial:
     """Use it as ``async with``; *lines* is how many lines the switchboard has."""
 
-    def __init__(self, lines: int = 8, *, parent: Path = Path("/tmp"), **overrides: str) -> None:
+    def __init__(self, lines: int = 8, *, parent: Path = Path("/tmp"), lose: str = "", **overrides: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tl-", dir=parent))
         self.numbers = tuple(f"8811{line:04d}" for line in range(1, lines + 1))
         entries = (
@@ -55,6 +55,7 @@ class Trial:
             for line, number in enumerate(self.numbers, 1)
         )
         self.stand = Stand(self.folder, overrides={"TELEPHONE__LINES": f"[{', '.join(entries)}]", **overrides})
+        self._lose = lose
         self._stack = AsyncExitStack()
         self._first = 1
         self._told: list[Callers] = []
@@ -155,16 +156,8 @@ class Trial:
 
     async def footprint(self) -> Footprint:
         """What the daemon holds now."""
-        pid = self.stand.gateway.pid
-        status = dict(
-            line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-        )
-        return Footprint(
-            tasks=int(await self.metric("trunkline_tasks")),
-            descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-            resident_kib=int(status["VmRSS"].split()[0]),
-            threads=int(status["Threads"]),
-        )
+        tasks = int(await self.metric("trunkline_tasks"))
+        return await asyncio.to_thread(_footprint, self.stand.gateway.pid, tasks)
 
     async def verdict(self) -> Verdict:
         """Stop the consumer and compare what it was told with CEL and sipp."""
@@ -210,8 +203,20 @@ class Trial:
         password.write_text(answer["result"]["secret"], encoding="utf-8")
         port = self.stand.settings.of(BusOptions).listener.loopback_port
         command = [sys.executable, _CONSUMER, "--address", f"127.0.0.1:{port}", "--site", self.stand.site]
-        command += ["--app", APPLICATION, "--password-file", password, "--out", self.out]
+        command += ["--app", APPLICATION, "--password-file", password, "--out", self.out, "--lose", self._lose]
         self.consumer = Child("consumer", command, log=self.folder / "consumer.log")
         await self.consumer.start()
         self._stack.push_async_callback(self.consumer.stop)
         await until(lambda: "subscribed" in self.consumer.tail(), "the consumer is subscribed")
+
+
+def _footprint(pid: int, tasks: int) -> Footprint:
+    process = Path(f"/proc/{pid}")
+    lines = (process / "status").read_text(encoding="ascii").splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    return Footprint(
+        tasks=tasks,
+        descriptors=len(list((process / "fd").iterdir())),
+        resident_kib=int(status["VmRSS"].split()[0]),
+        threads=int(status["Threads"]),
+    )
