@@ -56,7 +56,7 @@ class GatewayCollector(Collector):
         yield "trunkline_outbox_backlog", "Durable events that the broker has not confirmed yet", backlog
         yield "trunkline_calls_up", "Calls that are up", len(switchboard.book.open())
         yield "trunkline_fastagi_sessions", "FastAGI sessions that are open", switchboard.fastagi.sessions
-        yield "trunkline_asyncio_tasks", "Tasks of the event loop", len(asyncio.all_tasks())
+        yield "trunkline_tasks", "Tasks of the event loop", len(asyncio.all_tasks())
 
     def _counters(self) -> Iterator[tuple[str, str, float]]:
         store, relay, fastagi = self._store.counters, self._bus.relay, self._switchboard.fastagi

@@ -100,6 +100,11 @@ class Stand:
         return self.settings.of(BusOptions).site
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment that the gateway is started with."""
+        return self._environment
+
+    @property
     def mqtt_socket(self) -> Path:
         """The broker's local socket."""
         return broker_paths(self.paths).socket
