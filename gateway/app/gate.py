@@ -71,8 +71,9 @@ class HouseGate:
         """See :class:`ContactsGate`."""
 
         async def work(house: House) -> bytes:
-            (await _myself(house)).require("dir.export")
-            return await house.directory.export_csv()
+            principal = await _myself(house)
+            principal.require("dir.export")
+            return await house.directory.export_csv(principal=principal)
 
         return self.run(work)
 

@@ -137,7 +137,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     await principals.start()
 
     numbering = Numbering(settings.of(NumberingOptions))
-    directory = DirectoryService(store, numbering, clock, audit)
+    directory = DirectoryService(store, numbering, clock, audit, folder=paths.directory)
     await directory.load()
     incidents = IncidentService(store, settings.of(IncidentOptions))
     await incidents.start()

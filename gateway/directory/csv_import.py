@@ -257,6 +257,21 @@ def _once(line: int, row: Mapping[str, str], draft: _Draft) -> tuple[dict[str, A
     return once, errors
 
 
+def contact_number(numbering: Numbering, written: str, kind: str, priority: int) -> ContactNumber | None:
+    """Return a number as it is kept, or None when *written* is not one; without a kind it is mobile or office."""
+    number = numbering.parse(written)
+    if number is None:
+        return None
+    given = fold(kind).lower()
+    return ContactNumber(
+        written=written,
+        canonical=number.full,
+        number=numbering.domestic(number),
+        kind=_KINDS.get(given, given) or ("mobile" if number.kind is NumberKind.MOBILE else "office"),
+        priority=priority,
+    )
+
+
 def _numbers(line: int, row: Mapping[str, str], numbering: Numbering) -> tuple[list[ContactNumber], list[RowError]]:
     numbers: list[ContactNumber] = []
     errors: list[RowError] = []
@@ -268,16 +283,11 @@ def _numbers(line: int, row: Mapping[str, str], numbering: Numbering) -> tuple[l
         else:
             errors.append(RowError(line, "priority", "not a whole number from 0 (first) to 999"))
     for written in _parts(_BETWEEN_NUMBERS, row.get("phone", "")):
-        number = numbering.parse(written)
+        number = contact_number(numbering, written, row.get("kind", ""), priority)
         if number is None:
             errors.append(RowError(line, "phone", "not a telephone number"))
-            continue
-        given = fold(row.get("kind", "")).lower()
-        kind = _KINDS.get(given, given) or ("mobile" if number.kind is NumberKind.MOBILE else "office")
-        shown = numbering.domestic(number)
-        numbers.append(
-            ContactNumber(written=written, canonical=number.full, number=shown, kind=kind, priority=priority)
-        )
+        else:
+            numbers.append(number)
     return numbers, errors
 
 

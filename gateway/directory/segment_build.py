@@ -50,7 +50,11 @@ class _Texts:
         return self.number.setdefault(folded, len(self.number)) if folded.strip() else None
 
 
-def build(contacts: Iterable[Contact], keys_of: Callable[[Contact], Keys]) -> Segment:
+def build(
+    contacts: Iterable[Contact],
+    keys_of: Callable[[Contact], Keys],
+    aliases_of: Callable[[Contact], Sequence[str]],
+) -> Segment:
     """Make a segment of *contacts*, given in their standing order. Takes about 0.1 ms a contact: not for the loop."""
     texts, numbers = _Texts(), dict[str, int]()
     blob = bytearray()
@@ -61,7 +65,7 @@ def build(contacts: Iterable[Contact], keys_of: Callable[[Contact], Keys]) -> Se
         blob += _encoder.encode(contact)
         blob_start.append(len(blob))
         id_hash.append(hash_of(contact.id))
-        for field, written in _texts_of(contact):
+        for field, written in (*_texts_of(contact), *((1, alias) for alias in aliases_of(contact))):
             if written not in folded_once:
                 folded_once[written] = texts.take(written)
             number = folded_once[written]

@@ -2,23 +2,27 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import msgspec
 import numpy as np
 
 from gateway.core.ids import new_id
 from gateway.directory.columns import Column, Postings
+from gateway.directory.contact import OrgUnit
 from gateway.directory.readings import FINGERPRINT
 from gateway.directory.segment import Segment
 
 _FORMAT = 1
 _STAMP = "stamp.json"
+_UNITS = "units.msgpack"
 _TYPES = get_type_hints(Segment)
 
 
-def save(segment: Segment, folder: Path, covers: str) -> None:
-    """Write *segment* below *folder* as the newest one and remove older ones. *covers* names the state it shows.
+def save(segment: Segment, folder: Path, covers: str, units: Mapping[str, OrgUnit]) -> None:
+    """Write *segment* and its units below *folder* and remove older ones. *covers* names the state that they show.
 
     The new one is complete before it gets its name, so that a crash leaves the old one or the new one. The files are
     derived from the store and are not forced to the disk: a torn one is seen by its sizes and made anew.
@@ -33,6 +37,9 @@ def save(segment: Segment, folder: Path, covers: str) -> None:
         np.save(path, array, allow_pickle=False)
         path.chmod(0o600)
         sizes[name] = path.stat().st_size
+    path = target / _UNITS
+    path.write_bytes(msgspec.msgpack.encode(list(units.values())))
+    path.chmod(0o600)
     stamp = {"format": _FORMAT, "syllables": FINGERPRINT, "covers": covers, "sizes": sizes}
     (target / _STAMP).write_text(json.dumps(stamp), encoding="utf-8")
     target.rename(folder / f"index-{new_id()}")
@@ -40,8 +47,8 @@ def save(segment: Segment, folder: Path, covers: str) -> None:
         shutil.rmtree(path)
 
 
-def load(folder: Path) -> tuple[Segment, str] | None:
-    """Return the newest segment below *folder* and what it covers; None when there is none that this program reads."""
+def load(folder: Path) -> tuple[Segment, str, dict[str, OrgUnit]] | None:
+    """Return the newest segment below *folder*, what it covers, and its units; None when none can be read."""
     for path in sorted(folder.glob("index-*"), reverse=True):
         try:
             stamp = json.loads((path / _STAMP).read_text(encoding="utf-8"))
@@ -49,8 +56,14 @@ def load(folder: Path) -> tuple[Segment, str] | None:
                 continue
             if any((path / f"{name}.npy").stat().st_size != size for name, size in stamp["sizes"].items()):
                 continue
-            return _read(path), str(stamp["covers"])
-        except (OSError, ValueError, KeyError):  # not whole, or of another program: it is made anew
+            units = msgspec.msgpack.decode((path / _UNITS).read_bytes(), type=list[OrgUnit])
+            return _read(path), str(stamp["covers"]), {unit.name: unit for unit in units}
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            msgspec.MsgspecError,
+        ):  # not whole, or of another program: it is made anew
             continue
     return None
 

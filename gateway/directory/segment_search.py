@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.directory.columns import U8, U32, Array, runs
-from gateway.directory.matching import EXACT, NONE, REASONS, TYPO, Hits, Term, number_hits, text_hits
+from gateway.directory.matching import EXACT, NONE, PLAIN, REASONS, TYPO, Hits, Term, number_hits, text_hits
 from gateway.directory.segment import NUMBER_FIELDS, TEXT_FIELDS, Segment
 
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS)
@@ -79,6 +79,15 @@ def search_segment(segment: Segment, terms: Sequence[Term], want: int, reach: in
         if complete or len(places) >= want:
             return _best_sums(places, np.array(matrix), want, complete=complete)
         size *= 16
+
+
+def contacts_with(segment: Segment, term: Term, name: str) -> list[int]:
+    """Return every contact that has exactly this text in the field *name*, in order."""
+    if segment.contact_count == 0 or not term.text:
+        return []
+    texts = text_hits(segment, term, PLAIN).at(EXACT)
+    found: list[int] = segment.text_fields[TEXT_FIELDS.index(name)].first(texts, segment.contact_count).tolist()
+    return found
 
 
 def _best_sums(places: U32, matrix: Array, want: int, *, complete: bool) -> tuple[list[Scored], bool]:

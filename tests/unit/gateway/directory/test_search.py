@@ -186,13 +186,13 @@ def test_changes_are_seen_at_once_and_compaction_changes_nothing(contacts: list[
 def test_saved_and_opened_it_answers_the_same(tmp_path: Path, index: DirectoryIndex) -> None:
     folder = tmp_path / "index"
     assert segment_file.load(folder) is None
-    segment_file.save(index.base, folder, "7:abc")
-    segment_file.save(index.base, folder, "8:def")
+    segment_file.save(index.base, folder, "7:abc", index.units)
+    segment_file.save(index.base, folder, "8:def", index.units)
     opened = segment_file.load(folder)
     assert opened is not None
-    base, covers = opened
+    base, covers, units = opened
     assert covers == "8:def"
-    again = DirectoryIndex((), NUMBERING, base=base, parents=index.parents)
+    again = DirectoryIndex((), NUMBERING, base=base, units=units)
     for typed in ("消防", "s", "138", "主任", "水务 科员", "yjb", "单熊信", "7426", "shanxoingxin"):
         assert again.search(typed, 50) == index.search(typed, 50)
     assert len(list(folder.iterdir())) == 1
@@ -205,7 +205,7 @@ def test_an_empty_directory(tmp_path: Path) -> None:
     empty = DirectoryIndex((), NUMBERING)
     assert empty.search("单", 5) == []
     assert empty.lookup("119", date(2026, 1, 1)) == []
-    segment_file.save(empty.base, tmp_path, "0")
+    segment_file.save(empty.base, tmp_path, "0", {})
     opened = segment_file.load(tmp_path)
     assert opened is not None
     assert DirectoryIndex((), NUMBERING, base=opened[0]).search("单", 5) == []
