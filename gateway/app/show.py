@@ -27,6 +27,22 @@ def status_lines(status: Mapping[str, Any]) -> Iterable[str]:
         yield f"{sign} {adapter['name']:<16} {adapter['state']:<12} since {_clock(adapter['since'])}{restarts}{reason}"
 
 
+def fields_line(item: Mapping[str, Any]) -> str:
+    """Return the fields of an object that are not empty, on one line."""
+    return "  ".join(f"{key}={_value(plain(value))}" for key, value in _plain(item))
+
+
+def plain(value: Any) -> str:
+    """Return one value of an answer; an object in a list as its values: ``tel.*@line-1``."""
+    if isinstance(value, list):
+        return ", ".join(plain(one) for one in value) or "none"
+    if isinstance(value, dict):
+        return "@".join(plain(one) for one in value.values())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
 def _clock(text: str) -> str:
     return datetime.fromisoformat(text).astimezone().strftime("%H:%M:%S.%f")[:-3]
 

@@ -107,7 +107,7 @@ def mirror(payload: bytes) -> tuple[tuple[str, str], ...]:
 
 def sensitive_names(events: Iterable[type[Event]]) -> frozenset[tuple[str, str]]:
     """Return domain and name of the events that go to the ``…/sensitive`` subtree."""
-    return frozenset(parse_type(event.TYPE)[:2] for event in events if getattr(event, "SENSITIVE", False))
+    return frozenset(parse_type(event.TYPE)[:2] for event in events if event.SENSITIVE)
 
 
 class OutboxRelay:

@@ -16,8 +16,9 @@ from sqlalchemy import exc
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.store import journal, schema
-from gateway.store.engine import Database, Failure, open_database, reading, translated
+from gateway.store.engine import Database, open_database, reading, translated
 from gateway.store.errors import StoreOutcomeUnknownError, StoreOverloadedError, StoreUnavailableError
+from gateway.store.failure import Failure
 from gateway.store.group import Outcome
 from gateway.store.jobs import Job
 from gateway.store.lock import ExclusiveLock

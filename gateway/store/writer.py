@@ -23,7 +23,7 @@ from sqlalchemy import exc
 from gateway.core.clock import Clock
 from gateway.core.supervisor import Backoff
 from gateway.store import journal
-from gateway.store.engine import Database, Failure, reason_of, translated
+from gateway.store.engine import Database, translated
 from gateway.store.errors import (
     StoreError,
     StoreFullError,
@@ -34,6 +34,7 @@ from gateway.store.errors import (
     StoreTakenOverError,
     StoreUnavailableError,
 )
+from gateway.store.failure import Failure, reason_of
 from gateway.store.group import Group, GroupBrokenError, Order, Outcome
 from gateway.store.jobs import Job, JobQueue, another
 from gateway.store.options import StoreOptions

@@ -1,7 +1,5 @@
 """What a caller gets: the answer to Asterisk's question ``agi://…/incoming,<line>``."""
 
-import structlog
-
 from gateway.asterisk.fastagi_session import AgiSession
 from gateway.core.clock import Clock
 from gateway.directory.numbers import Numbering
@@ -12,15 +10,15 @@ from trunks.telephone.lines import Lines
 from trunks.telephone.options import UNASSIGNED_LINE, TelephoneOptions
 from trunks.telephone.phones import Phones
 
-log = structlog.get_logger(__name__)
-
-_COMMIT_WAIT_S = 0.05
-"""How long the answer may wait for the call to be durable. Beyond it the caller matters more than the record."""
 _MOST_LABEL = 60
 
 
 class IncomingCalls:
-    """Answers for each caller at once, from memory."""
+    """Answers for each caller at once, from memory.
+
+    The caller does not wait for the disk: the call's id follows from Asterisk's, and what a crash takes from the store
+    is told again from CEL, under the same id.
+    """
 
     def __init__(
         self,
@@ -60,18 +58,14 @@ class IncomingCalls:
             raise RuntimeError("a start was not taken")
         phones = self._phones.to_ring()
         treatment = self._treat(call, wanted, phones)
-        try:
-            async with self._clock.timeout(_COMMIT_WAIT_S):
-                await self._book.durable()
-        except TimeoutError:
-            log.warning("a caller was answered before the call was written down", call=call.id)
-        await session.set_variable("TL_CALL", call.id)
+        variables = {"TL_CALL": call.id}
         if call.contact is not None:
-            await session.set_variable("CALLERID(name)", call.contact.label[:_MOST_LABEL])
+            variables["CALLERID(name)"] = call.contact.label[:_MOST_LABEL]
         if treatment == "ring":
-            await session.set_variable("TL_PHONES", "&".join(f"PJSIP/{phone}" for phone in phones))
-            await session.set_variable("TL_RING_S", str(self._options.ring_s))
-        await session.set_variable("TL_TREATMENT", treatment)
+            variables["TL_PHONES"] = "&".join(f"PJSIP/{phone}" for phone in phones)
+            variables["TL_RING_S"] = str(self._options.ring_s)
+        variables["TL_TREATMENT"] = treatment
+        await session.set_variables(variables)
 
     def _treat(self, call: Call, wanted: str, phones: list[str]) -> Treatment:
         caller = self._numbering.parse(call.caller)

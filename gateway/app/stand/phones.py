@@ -127,12 +127,12 @@ class Softphone:
         return str(answer.get("data", ""))
 
     async def wait_for(
-        self, kind: str, *, deadline_s: float = 10.0, where: Callable[[dict[str, Any]], bool] = lambda _: True
+        self, *kinds: str, deadline_s: float = 10.0, where: Callable[[dict[str, Any]], bool] = lambda _: True
     ) -> dict[str, Any]:
-        """Return the first event of type *kind* so far or to come. Raises :class:`DeadlineError`."""
+        """Return the first event of one of the types *kinds*, so far or to come. Raises :class:`DeadlineError`."""
 
         def found() -> dict[str, Any] | None:
-            return next((event for event in self.events if event.get("type") == kind and where(event)), None)
+            return next((event for event in self.events if event.get("type") in kinds and where(event)), None)
 
         try:
             async with asyncio.timeout(deadline_s), self._changed:
@@ -140,7 +140,7 @@ class Softphone:
         except TimeoutError as error:
             seen = ", ".join(str(event.get("type")) for event in self.events)
             raise DeadlineError(
-                what=f"{kind} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s
+                what=f"{' or '.join(kinds)} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s
             ) from error
         event = found()
         if event is None:

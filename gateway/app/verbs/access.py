@@ -1,13 +1,12 @@
 """Verbs about who may do what: applications of the bus, and operators of the console."""
 
-import json
 from typing import Any
 
 import click
 
 from gateway.app.cli import main
 from gateway.app.gate import command_gate
-from gateway.app.verbs.bus import exit_code, readable
+from gateway.app.verbs.bus import conclude
 from gateway.app.verbs.common import place
 from gateway.core.ids import new_id
 
@@ -15,8 +14,7 @@ from gateway.core.ids import new_id
 def _carry_out(context: click.Context, name: str, body: dict[str, Any], *, as_json: bool) -> None:
     with command_gate(place(context)) as gate:
         answer = gate.command(name, body, key=new_id(), ttl_s=None, wait_s=30.0)
-    click.echo(json.dumps(answer, ensure_ascii=False) if as_json else readable(answer))
-    raise SystemExit(exit_code(answer))
+    conclude(answer, as_json=as_json)
 
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")

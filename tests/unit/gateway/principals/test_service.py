@@ -297,6 +297,14 @@ async def test_an_application_is_known_by_its_newest_secret_until_it_is_revoked(
     assert (await resolve("cad", again.secret)).rights == ()
 
 
+async def test_who_may_act_now_leaves_out_the_revoked_and_those_whose_secret_is_over(house):
+    applications = house.service.applications
+    await applications.add(SYSTEM, "cad", [Right("tel.*")])
+    await applications.add(SYSTEM, "gone", [Right("*")])
+    await applications.revoke(SYSTEM, "gone")
+    assert [(one.name, one.rights) for one in await applications.active()] == [("cad", (Right("tel.*"),))]
+
+
 async def test_a_secret_may_end_by_time():
     house = House()
     options = PrincipalsOptions(argon2_time_cost=1, argon2_memory_kib=8, application_secret_s=3600)
@@ -308,6 +316,7 @@ async def test_a_secret_may_end_by_time():
         await service.resolve_application("cad", issued.secret)
     with pytest.raises(errors.CredentialRefusedError):
         await service.principal(PrincipalKind.APPLICATION, "cad")
+    assert await service.applications.active() == []
     house.service.close()
     service.close()
     house.store.close()

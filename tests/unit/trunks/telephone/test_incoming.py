@@ -42,14 +42,14 @@ class Desk:
         self.asked += 1
         variables: dict[str, str] = {}
 
-        async def set_variable(name: str, value: str) -> None:
-            variables[name] = value
+        async def set_variables(values: dict[str, str]) -> None:
+            variables.update(values)
 
         request = SimpleNamespace(
             uniqueid=f"{self.asked}.1", arguments=(line,), caller_number=caller, called_number="88110001"
         )
         answering = asyncio.create_task(
-            self.calls.answer(SimpleNamespace(request=request, set_variable=set_variable)), name="answer"
+            self.calls.answer(SimpleNamespace(request=request, set_variables=set_variables)), name="answer"
         )
         await self.clock.advance(0.06)
         assert answering.done()
@@ -91,11 +91,11 @@ async def test_who_rings(states: dict[str, str], phones: str) -> None:
 
 
 async def test_lines_run_out() -> None:
-    desk = Desk()
+    desk = Desk(overflow=False)
     for _ in range(8):
         assert (await desk.ask())["TL_TREATMENT"] == "ring"
     assert (await desk.ask())["TL_TREATMENT"] == "busy"
-    overflowing = Desk(lines=(), overflow=True)
+    overflowing = Desk(lines=())
     assert (await overflowing.ask())["TL_TREATMENT"] == "ring"
     assert [call.line for call in overflowing.book.open()] == ["line-unassigned"]
 
