@@ -1,6 +1,6 @@
 """The directory over HTTP: import and export of whole files, search and lookup."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
@@ -19,6 +19,8 @@ IMPORT = "dir.import"
 EXPORT = "dir.export"
 SEARCH = "dir.search"
 LOOKUP = "dir.lookup"
+CSV = "text/csv; charset=utf-8"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LARGEST_FILE_BYTES = 64 << 20
 
 
@@ -31,15 +33,23 @@ def routes(service: DirectoryService) -> list[HTTPRouteHandler]:
         principal: NamedDependency[Principal],
         dry_run: Annotated[bool, QueryParameter(description="Only tell what would change.")] = False,  # noqa: FBT002
     ) -> ImportReport:
-        """Import a CSV file (UTF-8 or GB18030): all of it or, when any row is wrong, nothing."""
+        """Import a workbook or a CSV file (UTF-8 or GB18030): all of it or, when any row is wrong, nothing."""
         principal.require(IMPORT)
-        return await service.import_csv(await request.body(), dry_run=dry_run, principal=principal)
+        return await service.import_file(await request.body(), dry_run=dry_run, principal=principal)
 
-    @get("/contacts/export", tags=["directory"], media_type="text/csv; charset=utf-8")
-    async def export_contacts(principal: NamedDependency[Principal]) -> Response[bytes]:
-        """Return all contacts as CSV in UTF-8 with a byte order mark, as spreadsheets want it."""
+    @get("/contacts/export", tags=["directory"], media_type=CSV)
+    async def export_contacts(
+        principal: NamedDependency[Principal],
+        file_format: Annotated[
+            Literal["csv", "xlsx"],
+            QueryParameter(name="format", description="CSV with a byte order mark, or a workbook."),
+        ] = "csv",
+    ) -> Response[bytes]:
+        """Return all contacts as a file that can be imported again."""
         principal.require(EXPORT)
-        return Response(await service.export_csv(principal=principal), media_type="text/csv; charset=utf-8")
+        workbook = file_format == "xlsx"
+        content = await service.export_file(principal=principal, workbook=workbook)
+        return Response(content, media_type=XLSX if workbook else CSV)
 
     @get("/contacts", tags=["directory"])
     async def search_contacts(

@@ -14,7 +14,7 @@ from gateway.core.events import Event, Happening
 from gateway.core.ids import new_id
 from gateway.directory.callers import Caller, CallHistory, Duty, nobody
 from gateway.directory.contact import Contact, ContactNumber, ContactRef, OrgUnit
-from gateway.directory.csv_import import RowError, Sheet, contact_number, read_csv, write_csv
+from gateway.directory.contacts_file import RowError, Sheet, contact_number, read_file, write_csv, write_xlsx
 from gateway.directory.events import ContactChanged, Imported, UnitChanged
 from gateway.directory.index import DirectoryIndex, Favour, Found
 from gateway.directory.numbers import Numbering
@@ -224,14 +224,14 @@ class DirectoryService:
 
     # --- files --------------------------------------------------------------------------------------------------------
 
-    async def import_csv(self, data: bytes, *, principal: Principal, dry_run: bool = False) -> ImportReport:
+    async def import_file(self, data: bytes, *, principal: Principal, dry_run: bool = False) -> ImportReport:
         """Import a file in the name of *principal*, all of it or, when any row is wrong, nothing.
 
         Contacts of the same unit, name and post are replaced; others stay. Raises ``ContactsFileError`` when *data* is
         no table of contacts.
         """
         async with self._changing:
-            sheet = await asyncio.to_thread(read_csv, data, self._numbering)
+            sheet = await asyncio.to_thread(read_file, data, self._numbering)
             if sheet.errors:
                 tally = Tally(created=0, changed=0, unchanged=0)
             elif dry_run:
@@ -251,10 +251,11 @@ class DirectoryService:
             errors=sheet.errors,
         )
 
-    async def export_csv(self, *, principal: Principal | None = None) -> bytes:
-        """Return all contacts that *principal* may see as a file that :meth:`import_csv` takes."""
+    async def export_file(self, *, principal: Principal, workbook: bool = False) -> bytes:
+        """Return all contacts that *principal* may see as a file that :meth:`import_file` takes: CSV, or a workbook."""
         index, visible = self._index, self._visible_to(principal)
-        return await asyncio.to_thread(lambda: write_csv(filter(visible, index.all())))
+        write = write_xlsx if workbook else write_csv
+        return await asyncio.to_thread(lambda: write(filter(visible, index.all())))
 
     def _import(self, unit: Unit, sheet: Sheet, principal: Principal) -> tuple[Tally, Sequence[Contact]]:
         tally, write = DirectoryRepository.compare(unit.connection, sheet.contacts)

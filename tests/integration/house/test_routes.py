@@ -56,7 +56,7 @@ async def _signed_in(house: House, url: str, name: str, *roles: str) -> AsyncIte
 
 async def test_an_operator_reads_what_every_feature_keeps(house):
     running, url = house
-    await running.directory.import_csv(CONTACTS.encode(), principal=SYSTEM)
+    await running.directory.import_file(CONTACTS.encode(), principal=SYSTEM)
     async with _signed_in(running, url, "qiu", "operator") as client:
         for path in LISTS:
             answer = await client.get(f"/api/v1/{path}")

@@ -115,8 +115,8 @@ async def test_confidential_contacts_are_for_those_with_the_right(store: MemoryS
             await attempt
     with pytest.raises(NotPermittedError):
         await put(service, OPERATOR, name="他", confidential=True)
-    assert "首长" not in (await service.export_csv(principal=OPERATOR)).decode()
-    report = await service.import_csv("name,phone\n首长,13900139001\n".encode(), principal=SYSTEM)
+    assert "首长" not in (await service.export_file(principal=OPERATOR)).decode()
+    report = await service.import_file("name,phone\n首长,13900139001\n".encode(), principal=SYSTEM)
     assert report.changed == 1
     assert service.get(made.id, SYSTEM).confidential
 

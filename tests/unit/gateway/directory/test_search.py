@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.directory import segment_file
 from gateway.directory.contact import Contact
-from gateway.directory.csv_import import read_csv
+from gateway.directory.contacts_file import read_file
 from gateway.directory.index import DirectoryIndex, Favour
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
@@ -42,7 +42,7 @@ Weather Bureau,,John O'Neill,Duty officer,13400134000,,,
 
 @pytest.fixture(scope="module")
 def contacts() -> list[Contact]:
-    sheet = read_csv(TEXT.encode(), NUMBERING)
+    sheet = read_file(TEXT.encode(), NUMBERING)
     assert not sheet.errors
     return [msgspec.structs.replace(c, id=f"{n:026d}") for n, c in enumerate(sheet.contacts)]
 
@@ -237,7 +237,7 @@ def test_any_text_is_survived_and_each_is_found_by_its_keys(rows: list[tuple[str
 @settings(max_examples=40, deadline=None)
 @given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True), st.integers(0, 8), st.integers(3, 11))
 def test_a_number_is_found_by_any_of_its_fragments(digits: str, start: int, length: int) -> None:
-    sheet = read_csv(f"name,phone\n甲,{digits}\n".encode(), NUMBERING)
+    sheet = read_file(f"name,phone\n甲,{digits}\n".encode(), NUMBERING)
     index = DirectoryIndex([msgspec.structs.replace(sheet.contacts[0], id="a" * 26)], NUMBERING)
     fragment = digits[start : start + length]
     assert [one.contact.name for one in index.search(fragment, 5)] == ["甲"]
