@@ -51,6 +51,7 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.supervisor import Adapter, Supervisor
 from gateway.directory import commands as directory_commands
 from gateway.directory import routes as directory_routes
+from gateway.directory.care import DirectoryCare
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
@@ -275,6 +276,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
+            DirectoryCare(directory),
             ArchiveCare(archive, settings.of(ArchiveOptions), clock),
         ),
         doors=(

@@ -21,6 +21,8 @@ from gateway.directory.segment import Segment
 from gateway.directory.segment_build import Keys, build
 from gateway.directory.segment_search import Scored, contacts_with, search_segment
 
+MOST_CHANGED = 1000
+"""Contacts that may differ from the large segment before it is to be made anew."""
 _FAX_RANK = 10_000  # a fax machine's number names its owner too, but after every telephone
 _WRITTEN_NUMBER = re.compile(r"[+(]?[0-9][0-9 ().+-]*")
 _DEEPEST = 32
@@ -105,13 +107,21 @@ class DirectoryIndex:
         changed = {**self._changed, **{contact.id: contact for contact in put}}
         for identifier in removed:
             changed.pop(identifier, None)
-        return DirectoryIndex(
-            changed.values(),
-            self._numbering,
-            units={**self._units, **{unit.name: unit for unit in units}},
-            base=self.base,
-            dead=self._dead.union(place for place in places if place is not None),
-        )
+        tree = {**self._units, **{unit.name: unit for unit in units}}
+        dead = self._dead.union(place for place in places if place is not None)
+        if len(changed) + len(dead) > MOST_CHANGED * 4:  # a large file: one segment is made sooner than two
+            everyone = (
+                *(self.base.contact(n) for n in range(self.base.contact_count) if n not in dead),
+                *changed.values(),
+            )
+            return DirectoryIndex(everyone, self._numbering, units=tree)
+        return DirectoryIndex(changed.values(), self._numbering, units=tree, base=self.base, dead=dead)
+
+    def since(self, before: "DirectoryIndex") -> tuple[list[Contact], list[str]]:
+        """Return what was put and what was removed since *before*, of which this one was made by changes only."""
+        put = [contact for key, contact in self._changed.items() if before._changed.get(key) is not contact]  # noqa: SLF001
+        known = {*before._changed, *(self.base.contact(place).id for place in self._dead - before._dead)}  # noqa: SLF001
+        return put, sorted(key for key in known if self.get(key) is None)
 
     def compacted(self) -> "DirectoryIndex":
         """Return the same contacts as one segment."""

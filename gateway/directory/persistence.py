@@ -35,14 +35,15 @@ class IndexFolder:
             if caught_up is not None:
                 return caught_up
         index, covered = await self._store.read(self._made)
-        await self._write(index, covered)
+        await self.save(index, covered)
         return index
 
-    async def save(self, index: DirectoryIndex) -> None:
-        """Save a compacted index of the store as it stands; the caller lets nothing be changed meanwhile."""
-        await self._write(index, await self._store.read(DirectoryRepository.covered))
+    async def covered(self) -> Covered:
+        """Return the state of the store; the caller lets nothing be changed meanwhile."""
+        return await self._store.read(DirectoryRepository.covered)
 
-    async def _write(self, index: DirectoryIndex, covered: Covered) -> None:
+    async def save(self, index: DirectoryIndex, covered: Covered) -> None:
+        """Save the large segment of *index*, which shows the state *covered*."""
         if self._folder is None:
             return
         folder = self._folder

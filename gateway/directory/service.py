@@ -16,7 +16,7 @@ from gateway.directory.callers import Caller, CallHistory, Duty, nobody
 from gateway.directory.contact import Contact, ContactNumber, ContactRef, OrgUnit
 from gateway.directory.contacts_file import RowError, Sheet, contact_number, read_file, write_csv, write_xlsx
 from gateway.directory.events import ContactChanged, Imported, UnitChanged
-from gateway.directory.index import DirectoryIndex, Favour, Found
+from gateway.directory.index import MOST_CHANGED, DirectoryIndex, Favour, Found
 from gateway.directory.numbers import Numbering
 from gateway.directory.persistence import IndexFolder
 from gateway.directory.repository import Change, DirectoryRepository, Tally, changes
@@ -29,8 +29,6 @@ log = structlog.get_logger(__name__)
 
 CONFIDENTIAL = "dir.confidential"
 """The right to see confidential contacts."""
-_MOST_CHANGED = 1000  # contacts that differ from the large segment, before it is made anew
-_DEEPEST = 32
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +71,7 @@ class DirectoryService:
         self._index = DirectoryIndex((), numbering)
         self._uses = Uses()
         self._changing = asyncio.Lock()
+        self._due = asyncio.Event()
 
     async def load(self) -> None:
         """Open the index, or make it from the store."""
@@ -268,13 +267,33 @@ class DirectoryService:
 
     # --- within -------------------------------------------------------------------------------------------------------
 
+    async def much_changed(self) -> None:
+        """Wait until so much has changed that :meth:`compact` is worth its time."""
+        await self._due.wait()
+
+    async def compact(self) -> None:
+        """Make the large segment anew and save it; what is changed meanwhile is not lost, and shown at once."""
+        async with self._changing:
+            self._due.clear()
+            before, covered = self._index, await self._kept.covered()
+        compacted = await asyncio.to_thread(before.compacted)
+        async with self._changing:
+            now = self._index
+            if now.base is not before.base:
+                return  # a large file was imported meanwhile, and it is new already
+            put, removed = now.since(before)
+            self._index = await asyncio.to_thread(compacted.with_changes, put, removed, now.units.values())
+        await self._kept.save(compacted, covered)
+        log.info("directory compacted", contacts=len(compacted), changed_meanwhile=len(put) + len(removed))
+
     async def _change(self, change: Callable[[DirectoryIndex], DirectoryIndex]) -> None:
-        """Show what was written at once; make the large segment anew when much has changed."""
-        index = await asyncio.to_thread(change, self._index)
-        self._index = index
-        if index.changed_count > _MOST_CHANGED:
-            self._index = await asyncio.to_thread(index.compacted)
-            await self._kept.save(self._index)
+        """Show what was written at once. The caller holds the lock."""
+        before = self._index
+        self._index = await asyncio.to_thread(change, before)
+        if self._index.base is not before.base:
+            await self._kept.save(self._index, await self._kept.covered())
+        elif self._index.changed_count > MOST_CHANGED:
+            self._due.set()
 
     def _tell_contact(self, unit: Unit, identifier: str, change: str, fields: list[str], principal: Principal) -> None:
         event: Event = ContactChanged(id=identifier, change=change, fields=fields, by=str(principal))

@@ -1,5 +1,6 @@
 """Contacts and units as they are changed: found at once, told, audited, and with a history."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -173,6 +174,41 @@ async def test_an_index_of_another_store_is_not_used(store: MemoryStore, clock: 
         assert await names(elsewhere, "甲") == []
     finally:
         other.close()
+
+
+def file_of(count: int, name: str) -> bytes:
+    return b"name,phone\n" + b"".join(f"{name}{n},138{n:08d}\n".encode() for n in range(count))
+
+
+async def test_much_is_compacted_while_changes_go_on(store: MemoryStore, clock: ManualClock, tmp_path: Path) -> None:
+    service = service_on(store, clock, tmp_path)
+    await service.load()
+    await service.import_file(file_of(1100, "甲"), principal=SYSTEM)
+    await asyncio.wait_for(service.much_changed(), 1)
+    found = await service.search("甲7", 1)
+    compacting = asyncio.create_task(service.compact(), name="compact")
+    await asyncio.sleep(0)  # it has begun
+    made = await put(service, name="单雄信")
+    await service.remove(found[0].contact.id, principal=SYSTEM)
+    await compacting
+    for one in (service, service_on(store, clock, tmp_path)):
+        if one is not service:
+            await one.load()
+        assert [hit.contact.id for hit in await one.search("sxx")] == [made.id]
+        assert await names(one, "甲7") != ["甲7"]
+        assert len(await names(one, "甲1099")) == 1
+    assert service.lookup("13800000007") == []
+    assert len(service.lookup("13800000008")) == 1
+
+
+async def test_a_large_file_makes_the_index_anew(store: MemoryStore, clock: ManualClock, tmp_path: Path) -> None:
+    service = service_on(store, clock, tmp_path)
+    await put(service, name="单雄信")
+    await service.import_file(file_of(4100, "乙"), principal=SYSTEM)
+    again = service_on(store, clock, tmp_path)
+    await again.load()
+    assert await names(again, "sxx") == await names(service, "sxx") == ["单雄信"]
+    assert len(again.lookup("13800004099")) == 1
 
 
 async def test_what_one_uses_comes_first_for_oneself(store: MemoryStore, clock: ManualClock) -> None:
