@@ -62,8 +62,16 @@ class Postings(NamedTuple):
             # Only the texts whose own first contact is among the lowest can have one of the lowest.
             chosen = np.argpartition(self.contact[starts], most - 1)[:most]
             starts, counts = starts[chosen], counts[chosen]
-        result: U32 = np.unique(self.contact[runs(starts, counts)])[:most]
-        return result
+        return distinct(self.contact[runs(starts, counts)])[:most]
+
+
+def distinct(numbers: U32) -> U32:
+    """Return *numbers* in order, each once (sorting is several times faster here than the hashing of ``np.unique``)."""
+    ordered = np.sort(numbers)
+    if len(ordered) < 2:
+        return ordered
+    result: U32 = ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
+    return result
 
 
 def runs(starts: Array, counts: I64) -> I64:

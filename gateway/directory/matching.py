@@ -8,7 +8,7 @@ from itertools import islice, product
 import numpy as np
 
 from gateway.directory import query, readings
-from gateway.directory.columns import U32, Array, Column
+from gateway.directory.columns import U32, Array, Column, distinct
 from gateway.directory.query import Piece, pack
 from gateway.directory.segment import (
     CHAR_BITS,
@@ -190,7 +190,7 @@ def _abbreviated(segment: Segment, text: str, hits: Hits) -> None:
         ranges.append((sum(end - start for _, start, end in both), both))
     _, rarest = min(ranges, key=lambda one: one[0])
     places = np.concatenate([chars.text[start:end] for chars, start, end in rarest])
-    places = np.unique(places[places < len(segment.long_chars)])
+    places = distinct(places[places < len(segment.long_chars)])
     hits.add(ABBREVIATION, _in_order(segment.long_chars, places, [Piece(number, number + 1) for number in numbers]))
 
 
@@ -362,7 +362,7 @@ def _abbreviated_pinyin(segment: Segment, text: str, hits: Hits) -> None:
         letter = readings.INITIALS[way[0].first]
         start, end = segment.initial_head.range_of(*_bounds([letter], readings.INITIAL_BITS, INITIALS))
         places = segment.initial_head.text[start:end]
-        places = np.unique(places[places < len(segment.long_syllables)])
+        places = distinct(places[places < len(segment.long_syllables)])
         places = places[_fits(segment.long_syllables[places, 0], way[0])]
         hits.add(ABBREVIATION, _in_order(segment.long_syllables, places, way))
 

@@ -4,7 +4,6 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from gateway.directory import readings
@@ -24,10 +23,10 @@ from gateway.directory.segment import (
     TEXT_FIELDS,
     Segment,
     hash_of,
+    packed,
 )
 
 _SHORTEST_TAIL = 3  # digits
-_encoder = msgspec.msgpack.Encoder()
 
 
 class Keys(NamedTuple):
@@ -62,7 +61,7 @@ def build(
     id_hash, lookup_hash, lookup_contact = array("Q"), array("Q"), array("L")
     folded_once: dict[str, int | None] = {}
     for place, contact in enumerate(contacts):
-        blob += _encoder.encode(contact)
+        blob += packed(contact)
         blob_start.append(len(blob))
         id_hash.append(hash_of(contact.id))
         for field, written in (*_texts_of(contact), *((1, alias) for alias in aliases_of(contact))):

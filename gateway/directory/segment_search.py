@@ -134,14 +134,25 @@ def _best_of_one(segment: Segment, hits: _TermHits, want: int) -> tuple[U32, U8,
                 continue
             found.append(more)
             codes.append(np.full(len(more), quality << 4 | field, np.uint8))
-            places, first = np.unique(np.concatenate(found), return_index=True)
-            seen = len(places)
+            seen += len(more)
             if seen >= want:
-                return places, np.concatenate(codes)[first], False
+                places, best = _each_once(found, codes)
+                seen = len(places)
+                if seen >= want:
+                    return places, best, False
+                found, codes = [places], [best]
+    return (*_each_once(found, codes), True)
+
+
+def _each_once(found: Sequence[U32], codes: Sequence[U8]) -> tuple[U32, U8]:
+    """Return each contact once, in order, with its best code."""
     if not found:
-        return np.empty(0, np.uint32), np.empty(0, np.uint8), True
-    places, first = np.unique(np.concatenate(found), return_index=True)
-    return places, np.concatenate(codes)[first], True
+        return np.empty(0, np.uint32), np.empty(0, np.uint8)
+    # The code in the lower bits: the best of a contact comes first.
+    pairs = np.sort(np.concatenate(found).astype(np.uint64) << np.uint64(8) | np.concatenate(codes))
+    places = (pairs >> np.uint64(8)).astype(np.uint32)
+    new = np.concatenate(([True], places[1:] != places[:-1])) if len(places) else np.empty(0, bool)
+    return places[new], (pairs[new] & np.uint64(0xFF)).astype(np.uint8)
 
 
 def _codes_of(segment: Segment, score: U8, places: U32) -> U8:
