@@ -51,6 +51,7 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.supervisor import Adapter, Supervisor
 from gateway.directory import commands as directory_commands
 from gateway.directory import routes as directory_routes
+from gateway.directory.care import DirectoryCare
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
@@ -150,7 +151,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     await principals.start()
 
     numbering = Numbering(settings.of(NumberingOptions))
-    directory = DirectoryService(store, numbering, clock, audit)
+    directory = DirectoryService(store, numbering, clock, audit, folder=paths.directory)
     await directory.load()
     incidents = IncidentService(store, settings.of(IncidentOptions))
     await incidents.start()
@@ -279,6 +280,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
+            DirectoryCare(directory),
             ArchiveCare(archive, settings.of(ArchiveOptions), clock),
         ),
         doors=(
