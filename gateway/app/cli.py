@@ -97,7 +97,7 @@ def config_file(context: click.Context) -> Path | None:
 
 def _load_verbs() -> None:
     # They add themselves to `main`, so they can only be imported once it exists.
-    for name in ("system", "bus", "access", "directory", "codecs"):
+    for name in ("system", "bus", "access", "directory", "codecs", "simulate"):
         importlib.import_module(f"gateway.app.verbs.{name}")
 
 
