@@ -168,6 +168,10 @@ class AtCodec:
         self.garbage = 0
         """Lines that fitted nowhere, overlong ones among them."""
 
+    def learn(self, more_unsolicited: Sequence[str]) -> None:
+        """Know these prefixes as news from now on."""
+        self._known |= frozenset(more_unsolicited)
+
     @property
     def busy(self) -> bool:
         """Whether a command is on its way."""

@@ -1,7 +1,6 @@
 """gammu and smstools, unchanged, at the simulated modem: it is no echo of the project's own driver."""
 
 import asyncio
-import os
 import shutil
 
 import pytest
@@ -70,7 +69,7 @@ async def test_smstools_sends_and_receives(tmp_path):
             # smstools cuts Chinese text and drops emoji by itself, so it is given what it can do.
             draft = tmp_path / "draft"
             draft.write_bytes(b"To: 8613900000002\nAlphabet: UCS\n\n" + "仇英收到".encode("utf-16-be"))
-            os.replace(draft, tmp_path / "outgoing" / "one")
+            draft.replace(tmp_path / "outgoing" / "one")
             await modem.do(do="receive", sender="+8613900000003", text="欧阳询：已到场")
             await until(lambda: modem.lines("submitted"), "the message of smstools", 40)
             (sent,) = modem.lines("submitted")
