@@ -73,7 +73,7 @@ class ModemLink:
                 prompt = await self._answer(command, self._timeout_s)
             except (ModemSilentError, ModemLostError) as error:
                 self._tell(None)
-                raise SendRefusedError(cause=error.code, cure=Cure.RETRY) from error
+                raise SendRefusedError(cause=error.code, cure=Cure.MODEM) from error
             if isinstance(prompt, Reply):
                 return prompt
             try:

@@ -59,3 +59,7 @@ class SmsOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Annotated[int, msgspec.Meta(ge=60, le=2_592_000)],
         msgspec.Meta(description="How long a status report is waited for; then the outcome stays as it is."),
     ] = 172_800
+    part_wait_s: Annotated[
+        Annotated[int, msgspec.Meta(ge=60, le=604_800)],
+        msgspec.Meta(description="How long missing segments of a long message are waited for."),
+    ] = 3600
