@@ -345,23 +345,26 @@ class ModemDriver:
 
     async def _listen(self, link: ModemLink) -> None:
         """Take news until it is time to look again."""
-        wait_s = self._options.poll_s if self._ringing is None else self._options.ring_gap_s
+        wait_s = self._options.poll_s
         if self._state.state != "ready":
             wait_s = min(wait_s, 5.0)
-        try:
-            async with self._clock.timeout(wait_s):
-                while True:
+        end = self._clock.monotonic() + wait_s
+        while (left_s := end - self._clock.monotonic()) > 0:
+            try:
+                # Only the wait has a deadline: what has begun to be handed in is not broken off.
+                async with self._clock.timeout(left_s):
                     news = await link.news.get()
-                    if news is None:
-                        raise ModemLostError(reason="it was unplugged or switched off")
-                    await self._take(link, news)
-                    if self._ringing is not None and wait_s > self._options.ring_gap_s:
-                        return
-        except TimeoutError:
-            await self._end_of_ringing()
-            if link.lost_news:
-                link.lost_news = 0
-                await self._purge(link)
+            except TimeoutError:
+                break
+            if news is None:
+                raise ModemLostError(reason="it was unplugged or switched off")
+            await self._take(link, news)
+            if self._ringing is not None:
+                end = min(end, self._ringing[1] + self._options.ring_gap_s)
+        await self._end_of_ringing()
+        if link.lost_news:
+            link.lost_news = 0
+            await self._purge(link)
 
     async def _take(self, link: ModemLink, news: Unsolicited) -> None:
         if news.name in ("+CMT", "+CDS"):

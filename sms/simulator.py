@@ -71,9 +71,11 @@ class SimulatedModem(Answers):
     def stop(self) -> None:
         """Power off."""
         self.network.detach(self)
-        for task in (self._sending, *(timer for _, timer in self.ack_due)):
-            if task is not None:
-                task.cancel()
+        for item, timer in self.ack_due:
+            timer.cancel()
+            self.network.keep(self.number, item)
+        if self._sending is not None:
+            self._sending.cancel()
 
     def say(self, *lines: str) -> None:
         """Send lines."""
@@ -96,7 +98,7 @@ class SimulatedModem(Answers):
         if mode == "2" and message.data.coding.message_class != 2:
             if self.ack_due:
                 return False  # one at a time: the next one after the acknowledgement
-            self._direct(f"+CMT: ,{self._said_length(message)}", pdu)
+            self._direct(f"+CMT: ,{self._said_length(message)}", message)
             return True
         slot = self.store(self.memory[2], UNREAD, pdu)
         if slot is None:
@@ -114,7 +116,7 @@ class SimulatedModem(Answers):
         if mode == "1":
             if self.ack_due:
                 return False
-            self._direct(f"+CDS: {self._said_length(report)}", pdu)
+            self._direct(f"+CDS: {self._said_length(report)}", report)
             return True
         memory = "SR" if "SR" in self.quirks.memories else self.memory[2]
         slot = self.store(memory, UNREAD, pdu)
@@ -125,20 +127,20 @@ class SimulatedModem(Answers):
     def _said_length(self, message: Deliver | StatusReport) -> int:
         return 0 if self.quirks.wrong_length else len(encode_tpdu(message))
 
-    def _direct(self, head: str, pdu: str) -> None:
+    def _direct(self, head: str, item: Deliver | StatusReport) -> None:
         if not self.hung:
-            self._write(f"\r\n{head}\r\n{pdu}\r\n".encode("ascii"))
+            self._write(f"\r\n{head}\r\n{encode(item).hex().upper()}\r\n".encode("ascii"))
         if self.csms == 1:
             timer = asyncio.create_task(self._unacknowledged(), name="simulated-modem-cnma")
-            self.ack_due.append((pdu, timer))
+            self.ack_due.append((item, timer))
 
     async def _unacknowledged(self) -> None:
         # Nobody acknowledged: TS 27.005 section 3.4.1 falls back to the storage, the network sends it again.
         await self._clock.sleep(_CNMA_TIMEOUT_S)
-        pdu, _ = self.ack_due.pop(0)
+        item, _ = self.ack_due.pop(0)
         parts = self.cnmi.split(",")
         self.cnmi = ",".join((parts[0], "0", parts[2], "0", parts[4]))
-        self.store(self.memory[2], UNREAD, pdu)
+        self.store(self.memory[2], UNREAD, encode(item).hex().upper())
 
     def register(self) -> None:
         """See :class:`Answers`."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from sms.at import Final, fields
+from sms.pdu import Deliver, StatusReport
 from sms.simulator_models import Quirks, Sim
 from sms.simulator_network import SimulatedNetwork
 
@@ -36,7 +37,7 @@ class Answers:
         self.unlocked = not sim.pin
         self.factory = not quirks.needs_factory_reset
         self.hung = False
-        self.ack_due: list[tuple[str, asyncio.Task[None]]] = []
+        self.ack_due: list[tuple[Deliver | StatusReport, asyncio.Task[None]]] = []
 
     @property
     def registered(self) -> bool:

@@ -157,9 +157,14 @@ class SimulatedNetwork:
         if plan.double_reports and nth % plan.double_reports == 0:
             self._give(to, report)
 
-    def _give(self, to: str, item: Deliver | StatusReport) -> None:
-        if not self._offer(to, item) and len(self._undelivered) < PENDING_LIMIT:
+    def keep(self, to: str, item: Deliver | StatusReport) -> None:
+        """Keep for later what a modem could not take, or did not acknowledge before it went."""
+        if len(self._undelivered) < PENDING_LIMIT:
             self._undelivered.append((to, item))
+
+    def _give(self, to: str, item: Deliver | StatusReport) -> None:
+        if not self._offer(to, item):
+            self.keep(to, item)
 
     def _offer(self, to: str, item: Deliver | StatusReport) -> bool:
         terminal = self._terminals.get(to)
