@@ -11,6 +11,9 @@ from sms.errors import ModemLostError, ModemRefusedError, ModemSilentError, Send
 from sms.serial_port import Port
 
 _NEWS_LIMIT = 1024
+_SETTLE_TRIES = 3
+_SETTLE_TIMEOUT_S = 2.0
+_QUIET_S = 0.2
 
 
 class ModemLink:
@@ -27,6 +30,7 @@ class ModemLink:
         """What the modem said of its own accord; None once the port is gone."""
         self.lost_news = 0
         self._reader: asyncio.Task[None] | None = None
+        self._suspect = False
 
     def learn(self, more_unsolicited: Sequence[str]) -> None:
         """Know the news of this model, once it is known."""
@@ -51,7 +55,7 @@ class ModemLink:
         asked = Command(command) if isinstance(command, str) else command
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         async with self._turn:
-            self._begin(asked)
+            await self._begin(asked)
             return await self._reply(asked, limit_s)
 
     async def demand(self, command: Command | str, *, timeout_s: float | None = None) -> Reply:
@@ -69,13 +73,16 @@ class ModemLink:
         """
         async with self._turn:
             try:
-                self._begin(command)
+                await self._begin(command)
                 prompt = await self._answer(command, self._timeout_s)
             except (ModemSilentError, ModemLostError) as error:
                 self._tell(None)
                 raise SendRefusedError(cause=error.code, cure=Cure.MODEM) from error
             if isinstance(prompt, Reply):
-                return prompt
+                if not prompt.final.ok:
+                    return prompt
+                self._give_up()  # it says that it is done, and was never given anything
+                raise SendRefusedError(cause="no-prompt", cure=Cure.MODEM)
             try:
                 self._port.write(self._codec.payload())
                 return await self._reply(command, timeout_s)
@@ -83,13 +90,37 @@ class ModemLink:
                 self._tell(None)
                 raise SendUnknownError(cause=error.code) from error
 
-    def _begin(self, command: Command) -> None:
+    async def _begin(self, command: Command) -> None:
+        if self._suspect:
+            await self._settle()
+        self._drain()
+        self._port.write(self._codec.send(command))
+
+    async def _settle(self) -> None:
+        """After a command was given up: wait until its late answer cannot be taken for the next one's."""
+        hello = Command("AT")
+        for _ in range(_SETTLE_TRIES):
+            self._drain()
+            self._port.write(self._codec.send(hello))
+            try:
+                await self._reply(hello, min(self._timeout_s, _SETTLE_TIMEOUT_S))
+            except ModemSilentError:
+                continue
+            await self._clock.sleep(_QUIET_S)
+            self._suspect = False
+            return
+        raise ModemSilentError(command=hello.text, timeout_s=_SETTLE_TRIES * _SETTLE_TIMEOUT_S)
+
+    def _drain(self) -> None:
         while not self._replies.empty():
             got = self._replies.get_nowait()
             if isinstance(got, ModemLostError):
                 self._replies.put_nowait(got)  # for who asks next
                 raise got
-        self._port.write(self._codec.send(command))
+
+    def _give_up(self) -> None:
+        self._suspect = True
+        self._port.write(self._codec.abandon())
 
     async def _reply(self, command: Command, limit_s: float) -> Reply:
         while True:
@@ -102,11 +133,11 @@ class ModemLink:
             async with self._clock.timeout(limit_s):
                 got = await self._replies.get()
         except TimeoutError:
-            self._port.write(self._codec.abandon())
+            self._give_up()
             raise ModemSilentError(command=_public(command.text), timeout_s=limit_s) from None
         except asyncio.CancelledError:
             with contextlib.suppress(ModemLostError):
-                self._port.write(self._codec.abandon())
+                self._give_up()
             raise
         if isinstance(got, ModemLostError):
             self._replies.put_nowait(got)
