@@ -183,7 +183,7 @@ def strict(command: msgspec.json.Decoder[Command]) -> None:
     """Print what the strict pass over the tokens costs, where the gateway can be imported."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
     try:
-        from gateway.commands.envelope import check_json  # noqa: PLC0415
+        from gateway.commands.envelope import check_json
     except ImportError as error:
         print(f"\n(the strict pass is left out: {error})")
         return

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import inspect
 
 from gateway.core.options import Options, SettingsError
-from gateway.core.text import Text
+from gateway.core.text import Language, Text
 
 ENVIRONMENT_PREFIX = "TRUNKLINE_"
 
@@ -50,12 +50,15 @@ class InvalidConfigurationError(SettingsError):
     """The configuration has one or more problems; ``problems`` holds them all."""
 
     code = "settings.invalid"
-    cause = Text("The configuration has {count} problem(s):\n{listing}\n", "配置存在 {count} 个问题：\n{listing}\n")
+    cause = Text("The configuration has {count} problem(s):", "配置存在 {count} 个问题：")
+    action = Text("{listing}", "{listing_zh}")
 
     def __init__(self, problems: Sequence[SettingsError]) -> None:
         self.problems = tuple(problems)
-        listing = "\n".join(f"  [{problem.code}] {problem.message()}" for problem in problems)
-        super().__init__(count=len(problems), listing=listing)
+        super().__init__(count=len(problems), listing=self._listing("en"), listing_zh=self._listing("zh"))
+
+    def _listing(self, language: Language) -> str:
+        return "".join(f"\n  [{problem.code}] {problem.message(language)}" for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True)

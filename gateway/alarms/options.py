@@ -18,9 +18,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``ring`` telephones ``targets`` one after the other; what a target means is known to the telephone part.
     """
 
-    after_s: Seconds
-    notify: Literal["positions", "duty_leader", "ring"]
-    targets: tuple[str, ...] = ()
+    after_s: Annotated[Seconds, msgspec.Meta(description="Seconds without an acknowledgement.")]
+    notify: Annotated[
+        Literal["positions", "duty_leader", "ring"],
+        msgspec.Meta(description="Who is told; `ring` telephones the targets one after the other."),
+    ]
+    targets: Annotated[
+        tuple[str, ...], msgspec.Meta(description="`positions`, `duty_leader`, or numbers; for `ring` only.")
+    ] = ()
 
 
 RING_TARGETS = ("positions", "duty_leader")

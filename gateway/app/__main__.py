@@ -2,4 +2,4 @@
 
 from gateway.app.cli import main
 
-main()
+main(prog_name="trunkline")

@@ -22,7 +22,8 @@ from gateway.store.store import SqlStore
 
 BROKER_ADMIN = "broker-admin"
 BROKER_GATEWAY = "broker-gateway"
-"""Names of the credentials at the private broker."""
+BROKER_SESSION = "broker-session"
+"""Names of the credentials at the private broker; the last one is the secret end of the gateway's client id."""
 
 
 def broker_security(
@@ -77,8 +78,7 @@ class SecurityKeeper:
         """Reconcile once per connection until cancelled."""
         while True:
             connection = await self._connections.ready()
-            active = [await self._applications.principal(one.name) for one in await self._applications.list()]
-            await self._security.reconcile(active)
+            await self._security.reconcile(await self._applications.active())
             reporter.ready()
             await asyncio.wait([connection.lost])
 
@@ -87,7 +87,11 @@ def bus_door(options: BusOptions, paths: StatePaths) -> tuple[Login, MqttPort]:
     """Return how to introduce oneself, and where. Blocking: reads a credential and certificates."""
     port = MqttPort(endpoint_of(options, broker_paths(paths).socket), options)
     if options.broker == "private":
-        user, password = GATEWAY_USER, credentials(paths).read(BROKER_GATEWAY)
+        kept = credentials(paths)
+        # A broker gives a session to whoever names its client id, whatever the user: no application may know this one.
+        client_id = options.client_id or f"{options.stable_client_id}-{kept.read(BROKER_SESSION)}"
+        user, password = GATEWAY_USER, kept.read(BROKER_GATEWAY)
     else:
+        client_id = options.stable_client_id
         user, password = options.user, "" if options.password is None else options.password.read()
-    return Login(options.stable_client_id, user=user, password=password), port
+    return Login(client_id, user=user, password=password), port

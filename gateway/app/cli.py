@@ -19,6 +19,7 @@ from gateway.core.text import Language
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_INTERRUPTED = 130
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -33,7 +34,8 @@ def language() -> Language:
 
 def _remember_config(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
     if value is not None:
-        context.ensure_object(dict)["config"] = value
+        # the innermost one is parsed last and wins
+        context.find_root().ensure_object(dict)["config"] = value
     return value
 
 
@@ -52,6 +54,8 @@ def config_option(function: F) -> F:
 class Verbs(click.Group):
     """A group whose verbs all take ``--config`` and whose errors end with their id and exit code."""
 
+    group_class = type  # groups within it are of the same kind
+
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add *cmd* with the options that every verb has."""
         config_option(cmd)
@@ -68,11 +72,14 @@ class Verbs(click.Group):
             # The reader went away, as `head` does. Python would complain again when it closes standard output.
             sys.stdout = None
             raise SystemExit(0) from None
+        except KeyboardInterrupt:
+            raise SystemExit(_INTERRUPTED) from None
 
 
 def fail(error: TrunklineError) -> NoReturn:
     """Print *error* with its id and leave with the exit code of its kind."""
-    click.echo(f"trunkline: [{error.code}] {error.message(language())}", err=True)
+    code = getattr(error, "original_code", error.code)
+    click.echo(f"trunkline: [{code}] {error.message(language())}", err=True)
     raise SystemExit(getattr(error, "exit_code", error.kind.exit_code))
 
 
@@ -83,7 +90,7 @@ def main() -> None:
     """The telephony and radio gateway of an emergency duty room.
 
     Exit codes: 0 done; 1 defect; 2 usage; 3 invalid input; 4 not found; 5 conflict; 6 not permitted; 7 not signed in;
-    8 unavailable; 9 expired; 10 failed; 11 outcome unknown; 12 configuration.
+    8 unavailable; 9 expired; 10 failed; 11 outcome unknown; 12 configuration; 130 interrupted.
     """
 
 
@@ -97,7 +104,7 @@ def config_file(context: click.Context) -> Path | None:
 
 def _load_verbs() -> None:
     # They add themselves to `main`, so they can only be imported once it exists.
-    for name in ("system", "bus", "access", "directory", "codecs", "simulate"):
+    for name in ("system", "bus", "access", "audit", "directory", "codecs", "simulate"):
         importlib.import_module(f"gateway.app.verbs.{name}")
 
 

@@ -1,6 +1,7 @@
 """The command line's way to the running daemon: HTTP over its local socket."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Any, Self
 import httpx
 
 from gateway.core.errors import DeadlineError, Kind, TrunklineError
-from gateway.core.text import Text
+from gateway.core.text import Language, Text
 
 _TIMEOUT_S = 10.0
 _IMPORT_S = 120.0
@@ -27,22 +28,38 @@ class DaemonNotRunningError(TrunklineError):
     )
 
 
+class DaemonNotPermittedError(TrunklineError):
+    """The local socket is there, and this user may not speak to it."""
+
+    code = "daemon.not_permitted"
+    kind = Kind.REFUSED
+    cause = Text("This user may not use the local socket {socket}.", "当前用户无权使用本地套接字 {socket}。")
+    action = Text(
+        "Run it as the gateway's user, for example `sudo -u trunkline trunkline …`.",
+        "请以网关的用户身份运行，例如 `sudo -u trunkline trunkline …`。",
+    )
+
+
 class DaemonRefusedError(TrunklineError):
-    """The daemon answered with an error of its own."""
+    """The daemon answered with an error of its own, which is passed on: its id is ``original_code``."""
 
     code = "daemon.refused"
     kind = Kind.FAILED
-    cause = Text("[{error}] {title}", "[{error}] {title}")
+    cause = Text("{title}", "{title}")
     action = Text("{detail}", "{detail}")
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
         self.status = status
         self.problem = problem
         super().__init__(
-            error=str(problem.get("code", status)),
             title=str(problem.get("title", "no title")),
             detail=str(problem.get("detail", "")),
         )
+
+    @property
+    def original_code(self) -> str:
+        """The id of the daemon's error."""
+        return str(self.problem.get("code", self.code))
 
     @property
     def exit_code(self) -> int:
@@ -53,10 +70,13 @@ class DaemonRefusedError(TrunklineError):
 class LocalClient:
     """Speaks to the daemon. Blocking; for the command line only."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, language: Language = "en") -> None:
         self._socket = socket
         self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://trunkline.local", timeout=_TIMEOUT_S
+            transport=httpx.HTTPTransport(uds=str(socket)),
+            base_url="http://trunkline.local",
+            headers={"Accept-Language": language},
+            timeout=_TIMEOUT_S,
         )
 
     def __enter__(self) -> Self:
@@ -109,6 +129,7 @@ class LocalClient:
     def _stream(
         self, path: str, params: dict[str, str], read: Callable[[Iterator[str]], Iterator[dict[str, Any]]]
     ) -> Iterator[dict[str, Any]]:
+        self._look_first()
         try:
             with self._http.stream("GET", path, params=params, timeout=httpx.Timeout(_TIMEOUT_S, read=30.0)) as answer:
                 if answer.is_error:
@@ -119,6 +140,7 @@ class LocalClient:
             raise DaemonNotRunningError(socket=str(self._socket)) from error
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        self._look_first()
         try:
             answer = self._http.request(method, path, **arguments)
         except httpx.TimeoutException as error:
@@ -128,6 +150,17 @@ class LocalClient:
         if answer.is_error:
             self._raise(answer)
         return answer
+
+    def _look_first(self) -> None:
+        """Raise what a failing connection would not tell apart: no daemon, or a daemon of another user."""
+        try:
+            there = self._socket.exists()
+        except PermissionError as error:  # the folder itself is closed to this user
+            raise DaemonNotPermittedError(socket=str(self._socket)) from error
+        if not there:
+            raise DaemonNotRunningError(socket=str(self._socket))
+        if not os.access(self._socket, os.W_OK):
+            raise DaemonNotPermittedError(socket=str(self._socket))
 
     @staticmethod
     def _json(answer: httpx.Response) -> dict[str, Any]:

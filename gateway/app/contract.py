@@ -12,8 +12,10 @@ from gateway.archive import commands as archive_commands
 from gateway.archive import events as archive_events
 from gateway.bus import replay
 from gateway.bus.asyncapi import Contract, asyncapi_json
-from gateway.commands import administration
+from gateway.commands import administration, auditing
 from gateway.commands import events as command_events
+from gateway.commands.answers import AnswerMessage
+from gateway.commands.envelope import CommandEnvelope
 from gateway.commands.spec import CommandSpec
 from gateway.core.events import Event
 from gateway.directory import commands as directory_commands
@@ -37,6 +39,7 @@ _EVENT_MODULES = (
 )
 _COMMAND_MODULES = (
     administration,
+    auditing,
     alarm_commands,
     archive_commands,
     replay,
@@ -59,6 +62,8 @@ def contract() -> Contract:
     return Contract(
         events=tuple(events),
         commands=tuple(_specs()),
+        request=CommandEnvelope,
+        answer=AnswerMessage,
         states={"ops": (AlarmBoard, ReleaseBoard), "tel": (telephone_events.LineShown,)},
     )
 

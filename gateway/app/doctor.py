@@ -73,7 +73,7 @@ async def examine(settings: Settings, paths: StatePaths) -> list[Finding]:
 
 
 def _literal(en: str, zh: str) -> Text:
-    return Text(en.replace("{", "{{").replace("}", "}}"), zh.replace("{", "{{").replace("}", "}}"))
+    return Text(en, zh)  # a text without fields is shown as it stands, braces too
 
 
 async def _folder(_settings: Settings, paths: StatePaths) -> Sequence[Finding]:
@@ -140,6 +140,9 @@ async def _broker(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
 
 
 async def _asterisk(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
+    joined = await asyncio.to_thread(_seen_by_daemon, paths, "ami")
+    if joined is not None:
+        return [joined]
     options = await asyncio.to_thread(ami_options, settings, paths)
     client = AmiClient(options, SystemClock())
     version: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -161,6 +164,19 @@ async def _asterisk(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
         await asyncio.gather(session, return_exceptions=True)
     text = f"manager interface at {options.host}:{options.port}: {found}"
     return [Finding("asterisk", good=True, detail=_literal(text, text))]
+
+
+def _seen_by_daemon(paths: StatePaths, adapter: str) -> Finding | None:
+    """Return how the running daemon finds Asterisk; it alone knows with which settings it was started."""
+    with LocalClient(paths.socket) as client:
+        try:
+            health = next((one for one in client.status()["adapters"] if one["name"] == adapter), None)
+        except TrunklineError:
+            return None
+    if health is None:
+        return None
+    text = f"the running daemon's {adapter}: {health['state']} {health['reason']}".strip()
+    return Finding("asterisk", good=health["state"] == "READY", detail=_literal(text, text))
 
 
 class _NoReport:

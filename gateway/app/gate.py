@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from gateway.app.cli import language
 from gateway.app.client import DaemonNotRunningError, LocalClient
 from gateway.app.house import House, open_house
 from gateway.app.verbs.common import Place
@@ -18,6 +19,7 @@ from gateway.core.errors import DeadlineError
 from gateway.directory.service import ImportReport
 from gateway.principals.model import Principal
 from gateway.store.unit import StoredEvent
+from gateway.web.command_routes import in_language
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ class HouseGate:
             "name": answer.name,
             "state": str(answer.state),
             "result": result,
-            "error": answer.error,
+            "error": None if answer.error is None else in_language(answer.error, language()),
         }
 
 
@@ -122,7 +124,7 @@ def house_gate(here: Place) -> Iterator[HouseGate]:
 @contextlib.contextmanager
 def command_gate(here: Place) -> Iterator[LocalClient | HouseGate]:
     """Give the daemon's gate when one runs, else the house's own; each is a `CommandGate` and a `ContactsGate`."""
-    with LocalClient(here.paths.socket) as client:
+    with LocalClient(here.paths.socket, language()) as client:
         try:
             client.status()
         except DaemonNotRunningError:
@@ -136,7 +138,7 @@ def command_gate(here: Place) -> Iterator[LocalClient | HouseGate]:
 
 def journal_gate(here: Place, *, from_seq: int | None, follow: bool) -> Iterator[dict[str, Any]]:
     """Yield events: live ones from the daemon, or what the journal holds when none runs."""
-    with LocalClient(here.paths.socket) as client:
+    with LocalClient(here.paths.socket, language()) as client:
         try:
             if follow:
                 yield from client.events(from_seq)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
 from config.settings import Settings
@@ -23,7 +24,7 @@ from gateway.alarms.service import AlarmService
 from gateway.app.bus import SecurityKeeper, alarm_of, broker_security, bus_door
 from gateway.app.contract import contract, version
 from gateway.app.health import HealthAlarms
-from gateway.app.housekeeping import Housekeeping
+from gateway.app.housekeeping import Housekeeping, StoreWatch
 from gateway.app.metrics import GatewayCollector
 from gateway.app.paths import StatePaths
 from gateway.app.ringer import TelephoneRinger
@@ -41,7 +42,7 @@ from gateway.bus.relay import sensitive_names
 from gateway.bus.replay import ReplayService
 from gateway.bus.service import Bus, BusNeeds
 from gateway.bus.topics import Topics
-from gateway.commands import administration
+from gateway.commands import administration, auditing
 from gateway.commands.dispatcher import CommandDispatcher
 from gateway.commands.options import CommandOptions
 from gateway.commands.registry import CommandRegistry
@@ -74,14 +75,20 @@ from gateway.web.live import LiveHub
 from gateway.web.options import WebOptions
 from gateway.web.status_routes import Site
 from trunks.telephone import commands as telephone_commands
+from trunks.telephone import routes as telephone_routes
 from trunks.telephone.options import TelephoneOptions
+
+_HANDS_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Every part that others ask for, and the adapters in the order of their start."""
+    """Every part that others ask for, and the adapters in the order of their start.
+
+    ``hands`` carry out what is commanded, ``doors`` are where commands come in: the hands are there first.
+    """
 
     store: SqlStore
     board: Board
@@ -91,14 +98,20 @@ class House:
     audit: AuditTrail
     dispatcher: CommandDispatcher
     directory: DirectoryService
-    adapters: tuple[Adapter, ...]
+    hands: tuple[Adapter, ...]
+    doors: tuple[Adapter, ...]
     disabled: tuple[tuple[str, str], ...]
+    app: ASGIApp
 
     async def start(self) -> None:
-        """Start every adapter."""
+        """Start the hands, settle what the time before left open, and only then open the doors."""
         for name, reason in self.disabled:
             self.supervisor.disable(name, reason)
-        for adapter in self.adapters:
+        for adapter in self.hands:
+            self.supervisor.start(adapter)
+        await self.supervisor.settled(deadline_s=_HANDS_S)
+        await self.dispatcher.recover()
+        for adapter in self.doors:
             self.supervisor.start(adapter)
 
     async def stop(self, grace_s: float) -> None:
@@ -108,11 +121,11 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
-    """Open the store and make every part. *running* tells that the adapters will be started."""
+    """Open the store and make every part. *running* tells that :meth:`House.start` will be called."""
     async with contextlib.AsyncExitStack() as stack:
         house = await _build(stack, settings, paths, running=running)
-        # What the time before left open is settled before anything new is taken.
-        await house.dispatcher.recover()
+        if not running:
+            await house.dispatcher.recover()
         yield house
 
 
@@ -146,22 +159,32 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     archive = build_archive(settings, paths, store=store, clock=clock, audit=audit, alarms=alarms)
 
     switchboard = await build_switchboard(
-        settings, paths, store=store, board=board, clock=clock, directory=directory, numbering=numbering
+        settings,
+        paths,
+        store=store,
+        board=board,
+        clock=clock,
+        directory=directory,
+        numbering=numbering,
+        incident_of=incidents.index.incident_of,
     )
     telephone = settings.of(TelephoneOptions)
     ringer = TelephoneRinger(
         switchboard.service,
         positions=[phone.number for phone in telephone.phones],
         duty_leader=telephone.duty_leader,
+        timeout_s=settings.of(AlarmOptions).ring_timeout_s,
     )
 
     bus_options = settings.of(BusOptions)
     topics = Topics(bus_options.site)
     current = CurrentConnection()
-    replay = ReplayService(store, current, topics, clock, sensitive=sensitive_names(contract().events))
+    sensitive = sensitive_names(contract().events)
+    replay = ReplayService(store, current, topics, clock, sensitive=sensitive)
     registry = CommandRegistry(
         (
             *administration.commands(principals),
+            *auditing.commands(audit),
             *alarm_commands.commands(alarms),
             *archive_commands.commands(archive),
             *bus_replay.commands(replay),
@@ -175,14 +198,14 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     stack.push_async_callback(dispatcher.stop)
 
     health = HealthAlarms(alarms)
+    stack.callback(health.close)
     supervisor = Supervisor(clock, on_change=health.changed)
     login, port = await asyncio.to_thread(bus_door, bus_options, paths)
     bus = Bus(
         BusNeeds(
             options=bus_options,
             port=port,
-            user=login.user,
-            password=login.password,
+            login=login,
             store=store,
             journal=store,
             board=board,
@@ -203,7 +226,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     health.listen(lambda _: bus.retained.note_health())
 
     metrics = CollectorRegistry()
-    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, intake=bus.intake))
+    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, bus=bus))
     web = settings.of(WebOptions)
     hub = LiveHub(
         journal=store,
@@ -214,6 +237,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         stream_max=web.stream_max,
         stream_buffer=web.stream_buffer,
         heartbeat_s=web.heartbeat_s,
+        sensitive=sensitive,
     )
     stack.callback(hub.close)
     routes: Sequence[HTTPRouteHandler] = (
@@ -222,6 +246,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         *incident_routes.routes(incidents),
         *release_routes.routes(releases),
         *directory_routes.routes(directory),
+        *telephone_routes.routes(switchboard.service),
     )
     parts = WebParts(
         authenticator=principals,
@@ -233,6 +258,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         ),
         clock=clock,
         metrics=metrics,
+        pages=(telephone_routes.PAGE,),
         routes=routes,
     )
     app = await asyncio.to_thread(web_application, web, parts)
@@ -248,13 +274,16 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         audit=audit,
         dispatcher=dispatcher,
         directory=directory,
-        adapters=(
-            local,
-            *console,
+        hands=(
+            StoreWatch(store, clock),
+            *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
             ArchiveCare(archive, settings.of(ArchiveOptions), clock),
-            *switchboard.adapters,
+        ),
+        doors=(
+            local,
+            *console,
             bus.session,
             bus.relay,
             bus.intake,
@@ -262,6 +291,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             Housekeeping(store, dispatcher, clock=clock),
         ),
         disabled=() if console else (("web", "web.enabled is false"),),
+        app=app,
     )
 
 
@@ -284,8 +314,3 @@ def build_archive(
         options=options,
         incident_of=incident_repository.link_of,
     )
-
-
-def check(settings: Settings) -> None:
-    """Raise what is wrong with settings that are right one by one but not together. Blocking."""
-    settings.of(WebOptions).check()

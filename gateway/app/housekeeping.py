@@ -1,11 +1,14 @@
-"""What is done once in a while: old rows leave the journal and the ledger."""
+"""What is looked after all the time: the store's health, and old rows that leave the journal and the ledger."""
 
+import asyncio
 from typing import Protocol
 
 from gateway.core.clock import Clock
 from gateway.core.supervisor import Reporter
+from gateway.store.store import SqlStore
 
 _EVERY_S = 3600.0
+_LOOK_S = 1.0
 
 
 class Prunable(Protocol):
@@ -32,3 +35,25 @@ class Housekeeping:
                 await prunable.prune()
             reporter.ready()
             await self._clock.sleep(_EVERY_S)
+
+
+class StoreWatch:
+    """The adapter that shows how the store is, so that a database that is away is seen like any other part."""
+
+    name = "store"
+
+    def __init__(self, store: SqlStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def run(self, reporter: Reporter) -> None:
+        """Look every second until cancelled."""
+        while True:
+            health = await asyncio.to_thread(self._store.health)
+            if health.trouble:
+                reporter.degraded(health.trouble)
+            elif health.shedding:
+                reporter.degraded("the disk is nearly full: telemetry is left out")
+            else:
+                reporter.ready()
+            await self._clock.sleep(_LOOK_S)

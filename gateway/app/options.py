@@ -48,4 +48,4 @@ class AsteriskServerOptions(Options, frozen=True, kw_only=True):
     sip_port: Annotated[int, Meta(ge=1, le=65535, description="SIP port (UDP).")] = 5060
     rtp_first_port: Annotated[int, Meta(ge=1024, le=65000, description="First port of speech.")] = 10000
     rtp_last_port: Annotated[int, Meta(ge=1124, le=65535, description="Last port of speech.")] = 20000
-    trunk: TrunkOptions = TrunkOptions()
+    trunk: Annotated[TrunkOptions, Meta(description="The way to the public network.")] = TrunkOptions()

@@ -5,6 +5,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.core.errors import Kind, TrunklineError
+from gateway.core.text import Text
+
+
+class StateFolderError(TrunklineError):
+    """The state folder cannot be made."""
+
+    code = "state.folder"
+    kind = Kind.CONFIG
+    cause = Text("The state folder {folder} cannot be made: {reason}.", "无法创建状态目录 {folder}：{reason}。")
+    action = Text(
+        "Run it as the gateway's user, or set gateway.state_dir to a folder that this user may write.",
+        "请以网关的用户身份运行，或将 gateway.state_dir 设为当前用户可写的目录。",
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class StatePaths:
@@ -48,9 +63,12 @@ class StatePaths:
         return self.asterisk / "snapshot.json"
 
     def create(self) -> None:
-        """Make the folder and those inside it."""
+        """Make the folder and those inside it; raise :class:`StateFolderError`."""
         for folder in (self.root, self.recordings, self.archive, self.broker, self.asterisk):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StateFolderError(folder=str(folder), reason=error.strerror or str(error)) from error
 
 
 def default_config_file(environment: Mapping[str, str] = os.environ) -> Path | None:

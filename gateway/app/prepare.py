@@ -79,10 +79,7 @@ async def prepare_broker(settings: Settings, paths: StatePaths) -> Path:
     gateway, admin = digest_password(kept.read(BROKER_GATEWAY)), digest_password(kept.read(BROKER_ADMIN))
     try:
         async with open_house(settings, paths, running=False) as house:
-            known = [
-                await house.principals.applications.principal(one.name)
-                for one in await house.principals.applications.list()
-            ]
+            known = await house.principals.applications.active()
             digests = await CredentialRepository(house.store).all()
     except StoreLockedError:
         if not where.security.exists():

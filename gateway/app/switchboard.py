@@ -1,6 +1,7 @@
 """Puts the switchboard together: its rules, its book, and its three witnesses in Asterisk."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,12 +57,13 @@ async def build_switchboard(
     clock: Clock,
     directory: DirectoryService,
     numbering: Numbering,
+    incident_of: Callable[[str], str | None] = lambda _: None,
 ) -> SwitchboardParts:
     """Make the switchboard and take over the calls that the store has as open."""
     options = settings.of(TelephoneOptions)
     lines = Lines(options.lines)
     phones = Phones([phone.number for phone in options.phones])
-    book = CallBook(store, board, clock, lines, directory.lookup)
+    book = CallBook(store, board, clock, lines, directory.lookup, incident_of=incident_of)
     position = await book.load()
     switchboard = Switchboard(
         trunk=options.trunk_endpoint,

@@ -16,11 +16,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``keep_days`` without a number keeps for ever.
     """
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    kinds: Patterns = ()
-    units: Patterns = ()
-    tags: Patterns = ()
-    keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    name: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=64, description="Stands in the audit of what was deleted.")
+    ]
+    kinds: Annotated[Patterns, msgspec.Meta(description="Kinds of documents.")] = ()
+    units: Annotated[Patterns, msgspec.Meta(description="Units that they belong to.")] = ()
+    tags: Annotated[Patterns, msgspec.Meta(description="Tags, of which one has to fit.")] = ()
+    keep_days: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None, msgspec.Meta(description="Days; null keeps for ever.")
+    ] = None
 
 
 class ArchiveOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):

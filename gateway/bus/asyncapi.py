@@ -37,8 +37,8 @@ class Contract:
     events: Sequence[type[Event]]
     commands: Sequence[CommandSpec[Any, Any]]
     states: Mapping[str, Sequence[type[Message]]]
-    request: type[Message] | None = None
-    answer: type[Message] | None = None
+    request: type[msgspec.Struct] | None = None
+    answer: type[msgspec.Struct] | None = None
 
 
 def catalog_of(contract: Contract) -> Catalog:
@@ -119,7 +119,7 @@ class _Document:
         schema = self._wrapped(Envelope, "data", self._schemas[event])
         schema["allOf"].append({"properties": {"type": {"const": event.TYPE}}})
         path = f"{domain}/{{resource}}/evt/{name}"
-        if getattr(event, "SENSITIVE", False):
+        if event.SENSITIVE:
             path += "/sensitive"
         self._add(
             event.TYPE.replace(".", "_"),

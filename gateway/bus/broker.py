@@ -18,8 +18,9 @@ from gateway.bus.dynsec_model import Acl, ClientEntry, PasswordDigest, RoleEntry
 from gateway.bus.options import BusOptions
 from gateway.core.errors import NotFoundError
 
-GATEWAY_USER = "gateway"
-ADMIN_USER = "admin"
+# The dot keeps them apart from applications, whose names are levels of topics: one may well be called admin.
+GATEWAY_USER = "trunkline.gateway"
+ADMIN_USER = "trunkline.admin"
 PLUGIN_NAME = "mosquitto_dynamic_security.so"
 AUTOSAVE_S = 1
 _ITERATIONS = 1000  # the passwords are random, 192 bits: stretching them would only block the broker at each CONNECT

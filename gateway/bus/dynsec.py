@@ -28,6 +28,7 @@ from gateway.bus.dynsec_model import (
 )
 from gateway.bus.port import BusConnection, BusDeniedError, BusError, BusPort, Delivery, Login, Publication, is_good
 from gateway.core.errors import DeadlineError, Kind
+from gateway.core.ids import new_id
 from gateway.core.text import Text
 from gateway.principals.model import Principal
 
@@ -105,7 +106,7 @@ class DynsecClient:
         async def handler(delivery: Delivery) -> None:
             await answers.put(delivery.payload)
 
-        login = Login(f"trunkline-{site}-admin", ADMIN_USER, password, clean_start=True)
+        login = Login(f"trunkline-{site}-admin-{new_id()}", ADMIN_USER, password, clean_start=True)
         async with port.connect(login, handler) as connection:
             reason = await connection.subscribe(RESPONSES, no_local=False)
             if not is_good(reason):

@@ -105,7 +105,7 @@ class CommandIntake:
         self._retained: deque[str] = deque(maxlen=_MOST_WAITING)  # topics that are to be cleared at the broker
         self._lanes = [asyncio.Lock() for _ in range(_LANES)]
         self._overflowed = False
-        self.dropped = 0
+        self.answers_dropped = 0
         self._end_listening = dispatcher.on_answer(self._hear)
 
     # -- in ------------------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ class CommandIntake:
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting.popleft()  # a final one stays pending in the ledger, and is fetched from there
             self._overflowed = True
-            self.dropped += 1
+            self.answers_dropped += 1
         self._waiting.append(note)
         self._wake.set()
 

@@ -39,7 +39,11 @@ class BusOptions(Options, frozen=True, kw_only=True):
     user: Annotated[str, msgspec.Meta(description="User at the external broker.")] = ""
     password: Annotated[Secret | None, msgspec.Meta(description="Its password.")] = None
     client_id: Annotated[
-        str, msgspec.Meta(max_length=64, description="Stable client id; empty is `trunkline-<site>`.")
+        str,
+        msgspec.Meta(
+            max_length=64,
+            description="Stable client id. Empty: `trunkline-<site>`, at the private broker with a secret end.",
+        ),
     ] = ""
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=600, description="MQTT keep-alive.")] = 15
     heartbeat_s: Annotated[

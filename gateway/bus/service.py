@@ -6,7 +6,7 @@ one of the commands), then registry and dispatcher, then :class:`Bus`, then ``di
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.bus.asyncapi import Contract, catalog_of
 from gateway.bus.connections import CurrentConnection
@@ -29,12 +29,14 @@ from gateway.store.unit import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusNeeds:
-    """What the bus is given by the composition root. ``store`` and ``journal`` are the same object in the daemon."""
+    """What the bus is given by the composition root. ``store`` and ``journal`` are the same object in the daemon.
+
+    ``login`` holds client id, user and password; the rest of it is the bus's own.
+    """
 
     options: BusOptions
     port: BusPort
-    user: str
-    password: str
+    login: Login
     store: Store
     journal: Journal
     board: Board
@@ -83,13 +85,7 @@ class Bus:
             current,
             on_alarm=needs.on_alarm,
         )
-        login = Login(
-            options.stable_client_id,
-            needs.user,
-            needs.password,
-            will=self.retained.will,
-            session_expiry_s=options.session_expiry_s,
-        )
+        login = replace(needs.login, will=self.retained.will, session_expiry_s=options.session_expiry_s)
         self.session = BusSession(needs.port, login, topics, self.retained, self.intake, current)
         self.relay = OutboxRelay(
             needs.journal,

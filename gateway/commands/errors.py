@@ -1,5 +1,8 @@
 """Why a command is not carried out."""
 
+import difflib
+from collections.abc import Iterable
+
 from gateway.core.errors import Kind, TrunklineError
 from gateway.core.text import Text
 
@@ -80,7 +83,15 @@ class UnknownVerbError(CommandError):
     code = "command.unknown_verb"
     kind = Kind.NOT_FOUND
     cause = Text("There is no command {name!r}.", "没有名为 {name!r} 的命令。")
-    action = Text("`trunkline asyncapi` lists the commands.", "`trunkline asyncapi` 可列出所有命令。")
+    action = Text("{hint}", "{hint_zh}")
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=1)
+        super().__init__(
+            name=name,
+            hint=f"Did you mean {near[0]!r}?" if near else "`trunkline send --help` lists the commands.",
+            hint_zh=f"是否应为 {near[0]!r}？" if near else "`trunkline send --help` 可列出所有命令。",
+        )
 
 
 class CommandExpiredError(CommandError):

@@ -63,7 +63,7 @@ class CommandRegistry:
         """Return the command *name*; raise :class:`UnknownVerbError`."""
         found = self._commands.get(name)
         if found is None:
-            raise UnknownVerbError(name=name[:64])
+            raise UnknownVerbError(name[:64], self._commands)
         return found
 
     def specs(self) -> list[CommandSpec[Any, Any]]:

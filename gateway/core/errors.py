@@ -58,7 +58,8 @@ class TrunklineError(Exception):
 
     def message(self, language: Language = "en") -> str:
         """Cause and next action as one text."""
-        return f"{self.title(language)} {self.next_action(language)}"
+        between = "" if language == "zh" else " "
+        return f"{self.title(language)}{between}{self.next_action(language)}"
 
     def title(self, language: Language = "en") -> str:
         """The cause alone."""

@@ -25,12 +25,14 @@ class Event(Message, frozen=True, kw_only=True):
     """The body of one kind of event.
 
     ``TYPE`` is the CloudEvents type, ``<domain>.<name>.v<version>`` (``tel.call_started.v1``); the name is also the
-    last level of the topic. Changes within a version are additive only. No body holds a secret;
-    personal data is allowed in a body and never in a topic.
+    last level of the topic. Changes within a version are additive only. No body holds a secret; personal data is
+    allowed in a body and never in a topic. ``SENSITIVE`` events go to a subtree of their own, which a right of its own
+    opens.
     """
 
     TYPE: ClassVar[str]
     SUMMARY: ClassVar[str] = ""
+    SENSITIVE: ClassVar[bool] = False
 
 
 def parse_type(event_type: str) -> tuple[str, str, int]:

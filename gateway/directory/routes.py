@@ -21,9 +21,7 @@ LARGEST_FILE_BYTES = 64 << 20
 def routes(service: DirectoryService) -> list[HTTPRouteHandler]:
     """Return the handlers of ``/api/v1/contacts``."""
 
-    @post(
-        "/contacts/import", status_code=200, tags=["directory"], request_max_body_size=LARGEST_FILE_BYTES
-    )
+    @post("/contacts/import", status_code=200, tags=["directory"], request_max_body_size=LARGEST_FILE_BYTES)
     async def import_contacts(
         request: Request[object, object, State],
         principal: NamedDependency[Principal],

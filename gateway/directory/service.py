@@ -101,4 +101,3 @@ class DirectoryService:
 
     def _today(self) -> date:
         return self._clock.wall().astimezone().date()  # validity is by the calendar of the house
-

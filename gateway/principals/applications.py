@@ -156,6 +156,15 @@ class ApplicationService:
 
         return await self._store.read(query)
 
+    async def active(self) -> Sequence[Principal]:
+        """Return the applications that may act now: neither revoked nor with a secret that is over."""
+        now = self._clock.wall()
+        return [
+            _principal(one)
+            for one in await self._store.read(repository.applications)
+            if one.revoked_at is None and (one.expires_at is None or one.expires_at > now)
+        ]
+
     async def resolve(self, name: str, secret: str) -> Principal:
         """Return the application that *name* and *secret* belong to, or raise :class:`CredentialRefusedError`."""
         digest = repository.token_digest(secret)

@@ -17,9 +17,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     after ``not_after_s``.
     """
 
-    steps: Annotated[tuple[StepName, ...], msgspec.Meta(min_length=1, max_length=4)] = ("make", "review", "publish")
-    one_person: bool = False
-    not_after_s: Annotated[float, msgspec.Meta(ge=60, le=2_592_000)] = 86_400.0
+    steps: Annotated[
+        tuple[StepName, ...], msgspec.Meta(min_length=1, max_length=4, description="Who has to act, in this order.")
+    ] = ("make", "review", "publish")
+    one_person: Annotated[bool, msgspec.Meta(description="Whether one person may take several steps.")] = False
+    not_after_s: Annotated[
+        float, msgspec.Meta(ge=60, le=2_592_000, description="A request without a time of its own lapses after this.")
+    ] = 86_400.0
 
     def __post_init__(self) -> None:
         places = [STEP_ORDER.index(step) for step in self.steps]

@@ -1,7 +1,6 @@
 """What the store needs of a database engine, and which engine a configuration names."""
 
 import contextlib
-import enum
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -10,20 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from gateway.store.errors import StoreFullError, StoreUnavailableError, StoreUrlError
+from gateway.store.failure import Failure, reason_of
 from gateway.store.options import StoreOptions
-
-
-class Failure(enum.Enum):
-    """What an error of the driver means for the work at hand."""
-
-    LOST = "lost"
-    """The connection or the file is gone: connect again, then try again."""
-    FULL = "full"
-    """No room on the disk."""
-    TIMEOUT = "timeout"
-    """A statement took too long and was broken off."""
-    FAULT = "fault"
-    """The statement itself is at fault (a constraint, a type, a name)."""
 
 
 class Database(Protocol):
@@ -119,13 +106,6 @@ def translated(database: Database, error: exc.SQLAlchemyError) -> Exception:
             return error
     found.__cause__ = error
     return found
-
-
-def reason_of(error: exc.SQLAlchemyError) -> str:
-    """Return the driver's own first line, without the statement and its parameters (they may hold personal data)."""
-    original = getattr(error, "orig", None)
-    text = str(error if original is None else original).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 @contextlib.contextmanager

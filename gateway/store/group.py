@@ -18,7 +18,8 @@ from sqlalchemy import exc
 from gateway.core.events import Happening, parse_type, seal
 from gateway.core.ids import is_level
 from gateway.store import journal
-from gateway.store.engine import Database, Failure, translated
+from gateway.store.engine import Database, translated
+from gateway.store.failure import Failure
 from gateway.store.jobs import Job
 from gateway.store.unit import StoredEvent
 

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
 from gateway.core.options import Secret
-from gateway.store.engine import Failure, reason_of
 from gateway.store.errors import StoreLockedError, StoreUnavailableError
+from gateway.store.failure import Failure, reason_of
 from gateway.store.options import StoreOptions
 
 WRITER_LOCK = 0x7472756E6B  # "trunk": the number of the advisory lock, one in each database

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import event, exc, pool
 
-from gateway.store.engine import Failure, reason_of
 from gateway.store.errors import StoreUnavailableError
+from gateway.store.failure import Failure, reason_of
 from gateway.store.options import StoreOptions
 
 log = structlog.get_logger(__name__)

@@ -16,8 +16,9 @@ from sqlalchemy import exc
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.store import journal, schema
-from gateway.store.engine import Database, Failure, open_database, reading, translated
+from gateway.store.engine import Database, open_database, reading, translated
 from gateway.store.errors import StoreOutcomeUnknownError, StoreOverloadedError, StoreUnavailableError
+from gateway.store.failure import Failure
 from gateway.store.group import Outcome
 from gateway.store.jobs import Job
 from gateway.store.lock import ExclusiveLock
@@ -126,6 +127,11 @@ class SqlStore:
     def writer_busy_s(self) -> float:
         """How long the writer has been at its present group, seconds: a loop that turns keeps this small."""
         return self._writer.busy_s
+
+    @property
+    def writer_alive(self) -> bool:
+        """Whether the writer runs: without it nothing is written any more, and only a new start helps."""
+        return self._writer.alive
 
     def health(self) -> StoreHealth:
         """Tell how the store is."""
@@ -239,6 +245,14 @@ class SqlStore:
         await self.write(
             lambda unit: journal.quarantine(unit.connection, seq, reason_code, unit.now), name="relay.quarantine"
         )
+
+    async def quarantined(self, after: int, *, limit: int = 256) -> Sequence[tuple[StoredEvent, int]]:
+        """Return events that are set aside above *after*, in order, each with its reason code."""
+        return await self.read(lambda connection: journal.quarantined(connection, after, limit))
+
+    async def release(self, seq: int) -> None:
+        """Write down that an event that was set aside has been published after all."""
+        await self.write(lambda unit: journal.release(unit.connection, seq), name="relay.release")
 
     # --- between the threads ----------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from sqlalchemy import exc
 from gateway.core.clock import Clock
 from gateway.core.supervisor import Backoff
 from gateway.store import journal
-from gateway.store.engine import Database, Failure, reason_of, translated
+from gateway.store.engine import Database, translated
 from gateway.store.errors import (
     StoreError,
     StoreFullError,
@@ -34,6 +34,7 @@ from gateway.store.errors import (
     StoreTakenOverError,
     StoreUnavailableError,
 )
+from gateway.store.failure import Failure, reason_of
 from gateway.store.group import Group, GroupBrokenError, Order, Outcome
 from gateway.store.jobs import Job, JobQueue, another
 from gateway.store.options import StoreOptions
@@ -116,6 +117,8 @@ class Writer:
     @property
     def trouble(self) -> str:
         """Why nothing can be written at present; empty when all is well."""
+        if self._thread is not None and not self._thread.is_alive():
+            return self._trouble or "the writer has ended"
         if self.busy_s > self._options.statement_timeout_s:
             return "the disk or the database does not answer"
         return self._trouble
@@ -125,6 +128,11 @@ class Writer:
         """How long the group that is being written has taken so far, seconds; 0 when there is none."""
         since = self._busy_since
         return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs. Once it has ended nothing is written any more."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def shedding(self) -> bool:

@@ -102,7 +102,7 @@ def _response(request: Request[Any, Any, Any], answer: Answer, headers: dict[str
         name=answer.name,
         state=answer.state,
         result=None if answer.result is None else msgspec.Raw(answer.result),
-        error=None if answer.error is None else _in_language(answer.error, language),
+        error=None if answer.error is None else in_language(answer.error, language),
     )
     location = f"/api/v1/commands/{answer.command_id}"
     if answer.final:
@@ -110,7 +110,8 @@ def _response(request: Request[Any, Any, Any], answer: Answer, headers: dict[str
     return Response(body, status_code=202, headers={**headers, "location": location, "retry-after": "1"})
 
 
-def _in_language(error: dict[str, Any], language: Language) -> dict[str, Any]:
+def in_language(error: dict[str, Any], language: Language) -> dict[str, Any]:
+    """Return an error of an answer with its texts in one language."""
     told = {key: value for key, value in error.items() if not key.endswith("_zh")}
     if language == "zh":
         told |= {key: error[f"{key}_zh"] for key in ("title", "detail") if error.get(f"{key}_zh")}

@@ -132,7 +132,7 @@ async def test_a_lines_state_changes_live_in_colour_shape_and_words(page, gatewa
     await expect(lamp).to_contain_text("空闲")
     idle_shape = await lamp.locator("path").get_attribute("d")
     idle_colour = await lamp.evaluate("each => getComputedStyle(each).borderLeftColor")
-    await gateway.line(1, "ringing", contact={"unit": "朝阳支队", "name": "仇英", "post": "值班员"})
+    await gateway.line(1, "ringing", party={"unit": "朝阳支队", "name": "仇英", "post": "值班员"})
     await expect(lamp).to_contain_text("振铃")
     await expect(lamp).to_contain_text("仇英 · 值班员")
     assert await lamp.locator("path").get_attribute("d") != idle_shape
@@ -144,7 +144,7 @@ async def test_a_lines_state_changes_live_in_colour_shape_and_words(page, gatewa
 
 async def test_what_a_caller_sends_is_text_and_never_markup(page, gateway):
     nasty = "<img src=x onerror=alert(1)>𠮷野家"
-    await gateway.line(2, "ringing", contact={"name": nasty})
+    await gateway.line(2, "ringing", party={"name": nasty})
     await gateway.do(tell="tel.call_started.v1", resource="line-2", data={"contact": {"name": nasty}})
     await sign_in(page, gateway)
     await expect(page.locator("#line-2")).to_contain_text(nasty)
@@ -216,7 +216,7 @@ async def test_an_alarm_is_in_sight_and_is_acknowledged_by_keyboard(page, gatewa
 
 async def test_large_type_and_high_contrast_need_no_sideways_scrolling(page, gateway):
     for number in range(1, 9):
-        await gateway.line(number, "in_call", contact={"name": "曾国藩", "unit": "市急救中心" * 4})
+        await gateway.line(number, "in_call", party={"name": "曾国藩", "unit": "市急救中心" * 4})
     await sign_in(page, gateway)
     await page.locator("#theme").focus()
     await page.keyboard.press("Enter")

@@ -218,7 +218,11 @@ class AsteriskDriver:
             raise DialFailedError(reason=str(error)) from error
         except AmiUnavailableError as error:
             raise SwitchboardUnavailableError(reason=str(error)) from error
-        except (AmiDeadlineError, AmiLostError) as error:
+        except AmiLostError as error:
+            if not error.outcome_unknown:
+                raise SwitchboardUnavailableError(reason=str(error)) from error
+            raise DialUnknownError from error
+        except AmiDeadlineError as error:
             raise DialUnknownError from error
         return self._outcome(answer.action_id)
 

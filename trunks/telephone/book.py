@@ -17,12 +17,11 @@ from sqlalchemy import exc
 from gateway.core.board import Board
 from gateway.core.clock import Clock
 from gateway.core.events import Happening
-from gateway.core.ids import new_id
 from gateway.core.supervisor import Reporter
 from gateway.directory.contact import ContactRef
 from gateway.store.errors import StoreError
 from gateway.store.unit import Store, Unit
-from trunks.telephone.calls import CHANNEL_PREFIX, Call, Observation, Started, Step, reduce, start
+from trunks.telephone.calls import CHANNEL_PREFIX, Call, Observation, Started, Step, id_of_leg, reduce, start
 from trunks.telephone.events import LineShown, Party
 from trunks.telephone.lines import Lines
 from trunks.telephone.options import UNASSIGNED_LINE
@@ -62,7 +61,17 @@ class CallBook:
 
     name = "calls"
 
-    def __init__(self, store: Store, board: Board, clock: Clock, lines: Lines, lookup: Lookup) -> None:
+    def __init__(
+        self,
+        store: Store,
+        board: Board,
+        clock: Clock,
+        lines: Lines,
+        lookup: Lookup,
+        *,
+        incident_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        self._incident_of = incident_of
         self._store = store
         self._board = board
         self._clock = clock
@@ -183,7 +192,7 @@ class CallBook:
     def _start(self, seen: Started) -> Step:
         # A leg that was originated here says in its Linkedid which call it is, even if that was never written down.
         ours = seen.linkedid.removeprefix(CHANNEL_PREFIX) if seen.linkedid.startswith(CHANNEL_PREFIX) else ""
-        call_id = seen.call_id or ours or new_id()
+        call_id = seen.call_id or ours or id_of_leg(seen.uniqueid)
         number = seen.caller if seen.direction == "in" else seen.called
         contact = next(iter(self._lookup(number)), None) if number else None
         return start(seen, call_id=call_id, line=self._line_for(seen, call_id), contact=contact)
@@ -212,7 +221,7 @@ class CallBook:
                 aggregate=f"call:{call.id}",
                 time=at,
                 recovered=recovered,
-                incident=call.incident,
+                incident=call.incident or self._incident_of(f"call:{call.id}"),
             )
             for (event, at), recovered in zip(step.told, late, strict=True)
         )
@@ -260,7 +269,7 @@ class CallBook:
             self._since[name] = (key, self._clock.wall())
         shown = LineShown(
             state=now.state.value,
-            display_name=self._lines.options(name).display_name or name,
+            display_name=self._lines.options(name).display_name,
             since=self._since[name][1],
             call=now.call,
             direction=None if call is None else call.direction,

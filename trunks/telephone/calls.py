@@ -11,17 +11,21 @@ A call is one leg on the trunk, known by its Uniqueid, together with everything 
 dialled here begins before there is such a leg; its Linkedid is chosen here (``tl-<call id>``).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from gateway.core.events import Event
+from gateway.core.ids import derived_id
 from gateway.directory.contact import ContactRef
 from trunks.telephone.events import CallAnswered, CallEnded, CallRinging, CallStarted, Direction
 
 CHANNEL_PREFIX = "tl-"
 """Begins the channel id of a leg that was originated here; the call's id follows."""
+
+_UNIQUEID_TIME = re.compile(r"(\d{9,12})\.\d+")
 
 RingReason = Literal["line", "hunted", "overflow", "remote", "fallback"]
 
@@ -259,3 +263,12 @@ def _not_before(call: Call, at: datetime) -> datetime:
 
 def _seconds(begin: datetime, end: datetime) -> float:
     return round(max(0.0, (end - begin).total_seconds()), 3)
+
+
+def id_of_leg(uniqueid: str) -> str:
+    """Return the id of the call whose trunk leg has this Uniqueid (``[system-]seconds.number``): always the same one.
+
+    So whoever hears of the leg first, before or after a crash, gives its call the same id.
+    """
+    seconds = _UNIQUEID_TIME.search(uniqueid)
+    return derived_id(uniqueid, 0 if seconds is None else int(seconds[1]) * 1000)

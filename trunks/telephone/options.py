@@ -16,12 +16,16 @@ UNASSIGNED_LINE = "line-unassigned"
 class LineOptions(Options, frozen=True, kw_only=True):
     """One line of the switchboard."""
 
-    name: LineName
-    display_name: str = ""
+    name: Annotated[LineName, msgspec.Meta(description="Its name in topics and commands: line-1.")]
+    display_name: Annotated[
+        str, msgspec.Meta(description="What people call it; without one the console says its number, in any language.")
+    ] = ""
     numbers: Annotated[
         tuple[str, ...], msgspec.Meta(description="Called numbers that belong to it, as the trunk delivers them.")
     ] = ()
-    direction: Literal["in", "out", "both"] = "both"
+    direction: Annotated[
+        Literal["in", "out", "both"], msgspec.Meta(description="Whether it takes calls, places them, or does both.")
+    ] = "both"
     priority: Annotated[int, msgspec.Meta(description="A lower one is taken first when any line will do.")] = 100
     group: Annotated[str, msgspec.Meta(description="Lines of one group stand in for each other.")] = ""
 
@@ -29,8 +33,8 @@ class LineOptions(Options, frozen=True, kw_only=True):
 class PhoneOptions(Options, frozen=True, kw_only=True):
     """One operator's phone; its number is its endpoint's name in Asterisk."""
 
-    number: PhoneNumber
-    display_name: str = ""
+    number: Annotated[PhoneNumber, msgspec.Meta(description="Its number, and the name of its endpoint.")]
+    display_name: Annotated[str, msgspec.Meta(description="The position that it stands at.")] = ""
 
 
 class DiallingOptions(Options, frozen=True, kw_only=True):
@@ -42,7 +46,7 @@ class DiallingOptions(Options, frozen=True, kw_only=True):
     local_mobile_segments: Annotated[
         tuple[str, ...], msgspec.Meta(description="First digits of mobile numbers that count as local.")
     ] = ()
-    allow_international: bool = False
+    allow_international: Annotated[bool, msgspec.Meta(description="Let numbers of other countries be dialled.")] = False
     allow_tones: Annotated[
         bool, msgspec.Meta(description="Let numbers hold * and # (service codes of the exchange).")
     ] = False
@@ -54,11 +58,14 @@ class TelephoneOptions(Options, frozen=True, kw_only=True):
 
     SECTION: ClassVar[str] = "telephone"
 
-    lines: tuple[LineOptions, ...] = tuple(
-        LineOptions(name=f"line-{index}", display_name=f"{index} 号线", priority=index) for index in range(1, 9)
+    lines: Annotated[tuple[LineOptions, ...], msgspec.Meta(description="The lines, eight by default.")] = tuple(
+        LineOptions(name=f"line-{index}", priority=index) for index in range(1, 9)
     )
-    phones: tuple[PhoneOptions, ...] = (PhoneOptions(number="101"), PhoneOptions(number="102"))
-    dialling: DiallingOptions = DiallingOptions()
+    phones: Annotated[tuple[PhoneOptions, ...], msgspec.Meta(description="The operators' phones.")] = (
+        PhoneOptions(number="101"),
+        PhoneOptions(number="102"),
+    )
+    dialling: Annotated[DiallingOptions, msgspec.Meta(description="How numbers are dialled out.")] = DiallingOptions()
     trunk_endpoint: Annotated[str, msgspec.Meta(description="The trunk's endpoint in Asterisk.")] = "trunk"
     ring_s: Annotated[int, msgspec.Meta(ge=5, le=300, description="How long phones ring for a caller.")] = 30
     dial_ring_s: Annotated[
@@ -69,7 +76,7 @@ class TelephoneOptions(Options, frozen=True, kw_only=True):
     ] = ""
     overflow: Annotated[
         bool, msgspec.Meta(description="Ring for a caller although every line is busy, instead of the busy tone.")
-    ] = False
+    ] = True
     blocked: Annotated[
         tuple[str, ...], msgspec.Meta(description="Callers that are refused, in any way of writing.")
     ] = ()

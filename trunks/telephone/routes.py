@@ -47,7 +47,7 @@ class CallShown(Message, frozen=True, kw_only=True):
 def routes(service: TelephoneService) -> list[HTTPRouteHandler]:
     """Return the handlers; the host mounts them and injects ``principal``."""
 
-    @get("/api/v1/calls", tags=["telephone"])
+    @get("/calls", tags=["telephone"])
     async def calls(
         principal: NamedDependency[Principal],
         limit: Annotated[int, QueryParameter(ge=1, le=500, description="At most so many calls.")] = 100,

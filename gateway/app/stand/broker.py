@@ -10,9 +10,9 @@ def broker_child(config: Path, log: Path) -> Child:
     """Return mosquitto on *config*.
 
     The file must name the present user (``user root`` where this is root): mosquitto otherwise changes to a user of its
-    own, cannot read the private files, and loses its bond to this process.
+    own, cannot read the private files, and loses its bond to this process. Its socket is made with mode 0770.
     """
-    return Child("mosquitto", [find_program("mosquitto"), "-c", config], log=log)
+    return Child("mosquitto", [find_program("mosquitto"), "-c", config], log=log, umask=0o007)
 
 
 async def accepts_local(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Everything on this machine: broker, Asterisk and gateway, one demonstration call, then events until Ctrl-C."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -14,16 +15,18 @@ from gateway.app.client import server_sent_events
 from gateway.app.house import open_house
 from gateway.app.paths import StatePaths, default_state_folder
 from gateway.app.show import event_line
-from gateway.app.stand.errors import ProgramFailedError
+from gateway.app.stand.asterisk import find_asterisk
+from gateway.app.stand.errors import NobodyAnsweredError, ProgramFailedError
 from gateway.app.stand.phones import PhoneSetup, Softphone
-from gateway.app.stand.processes import Child
+from gateway.app.stand.processes import Child, find_program
 from gateway.app.stand.sipp import network
 from gateway.app.stand.speech import EMERGENCY_CALL, OPERATOR_ANSWER, raw_alaw, speak
 from gateway.app.stand.stand import NETWORK_ADDRESS, Stand
 from gateway.bus.options import BusOptions
-from gateway.core.errors import TrunklineError
+from gateway.core.errors import DeadlineError, TrunklineError
 from gateway.principals.model import SYSTEM, Right
 from gateway.web.options import WebOptions
+from trunks.telephone.events import CallEnded
 
 CALLER = "13800001111"
 CALLER_NAME = "单雄信"
@@ -35,11 +38,16 @@ _ANSWER_S = 30.0
 Say = Callable[[str], None]
 
 
-async def run_demo(config: Path | None, state: Path | None, *, once: bool, say: Say = print) -> int:
+def _print(line: str) -> None:
+    print(line, flush=True)  # seen at once, also by who reads a pipe
+
+
+async def run_demo(config: Path | None, state: Path | None, *, once: bool, say: Say = _print) -> int:
     """Run until SIGINT, SIGTERM or SIGHUP (with *once*: until the call is over), then stop everything started here.
 
     Returns the exit code: 0 after a signal, the error's own when something failed.
     """
+    os.umask(0o077)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -66,8 +74,12 @@ async def run_demo(config: Path | None, state: Path | None, *, once: bool, say: 
 
 
 async def _work(config: Path | None, state: Path, once: bool, say: Say) -> None:  # noqa: FBT001
-    stand = Stand(state, config=config)
+    stand = Stand(state, config=config, usual_ports=True)
     say(f"state lies in {state}")
+    for setting, (wanted, port) in stand.moved.items():
+        say(f"port {wanted} is taken by another program: {port} instead (elsewhere: TRUNKLINE_{setting}={port})")
+    find_program("mosquitto")
+    await asyncio.to_thread(find_asterisk)
     passwords = await _furnish(stand)
     async with AsyncExitStack() as stack:
         say("starting the broker …")
@@ -79,7 +91,9 @@ async def _work(config: Path | None, state: Path, once: bool, say: Say) -> None:
         await stand.start_gateway()
         try:
             async with asyncio.TaskGroup() as tasks:
-                events = tasks.create_task(_show(stand.paths, say), name="demonstration-events")
+                over = asyncio.Event()
+                first = await asyncio.to_thread(_next_seq, stand)
+                events = tasks.create_task(_show(stand.paths, first, say, over), name="demonstration-events")
                 watches = [
                     tasks.create_task(_watch(child), name=f"demonstration-watch-{child.name}")
                     for child in (stand.broker, stand.asterisk.process, stand.gateway)
@@ -87,7 +101,8 @@ async def _work(config: Path | None, state: Path, once: bool, say: Say) -> None:
                 async with Telephones(stand) as telephones:
                     say("a telephone is put on the desk, and somebody calls for help …")
                     await telephones.call_for_help()
-                    for line in _hints(stand, passwords):
+                    await _told(over)
+                    for line in _hints(stand, passwords, config):
                         say(line)
                     if not once:
                         await asyncio.Event().wait()
@@ -139,9 +154,19 @@ class Telephones:
         )
         async with Softphone(caller) as telephone:
             await telephone.dial(self._stand.asterisk.plan.lines[0].numbers[0])
-            await telephone.wait_for("CALL_ESTABLISHED", deadline_s=_ANSWER_S)
+            try:
+                first = await telephone.wait_for("CALL_ESTABLISHED", "CALL_CLOSED", deadline_s=_ANSWER_S)
+            except DeadlineError as error:
+                raise self._nobody(f"it rang for {_ANSWER_S:g} s") from error
+            if first["type"] != "CALL_ESTABLISHED":
+                raise self._nobody(str(first.get("param") or "it was refused"))
             await asyncio.sleep(_TALK_S)
             await telephone.hang_up()
+
+    def _nobody(self, what: str) -> NobodyAnsweredError:
+        return NobodyAnsweredError(
+            what=what, gateway=self._stand.gateway.log, asterisk=self._stand.asterisk.process.log
+        )
 
     @property
     def _server(self) -> str:
@@ -169,11 +194,16 @@ async def _furnish(stand: Stand) -> dict[str, str]:
     return made
 
 
-def _hints(stand: Stand, passwords: dict[str, str]) -> list[str]:
+def _hints(stand: Stand, passwords: dict[str, str], config: Path | None) -> list[str]:
     web = stand.settings.of(WebOptions)
     bus = stand.settings.of(BusOptions)
-    program = ".venv/bin/trunkline"
-    sign_in = f"sign in as {_OPERATOR} / {passwords[_OPERATOR]}" if _OPERATOR in passwords else "with your password"
+    program = ".venv/bin/trunkline" if config is None else f".venv/bin/trunkline --config {config}"
+    scheme = "https" if web.tls else "http"
+    sign_in = (
+        f"sign in as {_OPERATOR} / {passwords[_OPERATOR]}"
+        if _OPERATOR in passwords
+        else f"sign in as {_OPERATOR} (another password: {program} operators password {_OPERATOR})"
+    )
     login = f"-u {_APPLICATION} -P {passwords[_APPLICATION]}"
     address = f"-h 127.0.0.1 -p {bus.listener.loopback_port}"
     subscribe = f"mosquitto_sub {address} {login} -t 'gw/v1/{bus.site}/+/+/evt/#' -v"
@@ -183,24 +213,39 @@ def _hints(stand: Stand, passwords: dict[str, str]) -> list[str]:
         f"  {program} send tel.dial number=110     the desk's telephone rings, then 110 is dialled",
         f"  {program} status                       how every part is",
         f"  {program} events --from-seq 1          everything that has happened",
-        f"  http://{web.host}:{web.port}/   {sign_in}",
+        f"  {scheme}://{web.host}:{web.port}/   {sign_in}",
         f"  {subscribe}",
         "",
     ]
 
 
-async def _show(paths: StatePaths, say: Say) -> None:
-    """Print every event from the first one on, over any number of connections."""
-    async for event in _events(paths):
+def _next_seq(stand: Stand) -> int:
+    with stand.client() as client:
+        return int(client.status()["last_seq"]) + 1
+
+
+async def _told(over: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            await over.wait()
+    except TimeoutError as error:
+        raise DeadlineError(what="the event of the call's end", timeout_s=_ANSWER_S) from error
+
+
+async def _show(paths: StatePaths, first: int, say: Say, over: asyncio.Event) -> None:
+    """Print every event from *first* on; set *over* when a call has ended."""
+    async for event in _events(paths, first):
         say(event_line(event))
+        if event["type"] == CallEnded.TYPE:
+            over.set()
 
 
-async def _events(paths: StatePaths) -> AsyncIterator[dict[str, Any]]:
+async def _events(paths: StatePaths, first: int) -> AsyncIterator[dict[str, Any]]:
     transport = httpx.AsyncHTTPTransport(uds=str(paths.socket))
     timeout = httpx.Timeout(10.0, read=30.0)
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://trunkline.local", timeout=timeout) as client,
-        client.stream("GET", "/api/v1/events") as answer,
+        client.stream("GET", "/api/v1/events", params={"from_seq": str(first)}) as answer,
     ):
         async for event in server_sent_events(answer.aiter_lines()):
             yield event

@@ -18,6 +18,17 @@ class ProgramMissingError(StandError):
     action = Text("Run `make setup`.", "请运行 `make setup`。")
 
 
+class NobodyAnsweredError(StandError):
+    """The demonstration call found nobody."""
+
+    code = "stand.nobody_answered"
+    cause = Text("Nobody answered the demonstration call: {what}.", "无人应答演示来电：{what}。")
+    action = Text(
+        "See {gateway} and {asterisk} for what became of it, then run it again.",
+        "请查看 {gateway} 和 {asterisk} 了解原因，然后重新运行。",
+    )
+
+
 class ProgramFailedError(StandError):
     """A program ended, or never became ready."""
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from gateway.app.stand.errors import ProgramFailedError
-from gateway.app.stand.ports import free_ports
+from gateway.app.stand.ports import free_port, free_ports
 from gateway.app.stand.processes import Child, accepts, find_program
 from gateway.core.errors import DeadlineError
 
@@ -69,7 +69,9 @@ class Softphone:
     async def start(self, deadline_s: float = 10.0) -> None:
         """Start it; with a password, wait until it is registered."""
         control = free_ports(1)[0]
-        sip = free_ports(1, udp=True, host=self.setup.address)[0]
+        # it listens by TCP too
+        ports = free_ports(50, udp=True, host=self.setup.address)
+        sip = next(port for port in ports if free_port(port, host=self.setup.address) == port)
         await asyncio.to_thread(self._write_files, sip, control)
         folder = self.setup.folder
         child = Child(f"baresip {self.setup.user}", [find_program("baresip"), "-f", folder], log=folder / "log")
@@ -127,12 +129,12 @@ class Softphone:
         return str(answer.get("data", ""))
 
     async def wait_for(
-        self, kind: str, *, deadline_s: float = 10.0, where: Callable[[dict[str, Any]], bool] = lambda _: True
+        self, *kinds: str, deadline_s: float = 10.0, where: Callable[[dict[str, Any]], bool] = lambda _: True
     ) -> dict[str, Any]:
-        """Return the first event of type *kind* so far or to come. Raises :class:`DeadlineError`."""
+        """Return the first event of one of the types *kinds*, so far or to come. Raises :class:`DeadlineError`."""
 
         def found() -> dict[str, Any] | None:
-            return next((event for event in self.events if event.get("type") == kind and where(event)), None)
+            return next((event for event in self.events if event.get("type") in kinds and where(event)), None)
 
         try:
             async with asyncio.timeout(deadline_s), self._changed:
@@ -140,7 +142,7 @@ class Softphone:
         except TimeoutError as error:
             seen = ", ".join(str(event.get("type")) for event in self.events)
             raise DeadlineError(
-                what=f"{kind} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s
+                what=f"{' or '.join(kinds)} at telephone {self.setup.user} (seen: {seen})", timeout_s=deadline_s
             ) from error
         event = found()
         if event is None:

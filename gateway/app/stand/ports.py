@@ -28,3 +28,21 @@ def free_ports(count: int, *, udp: bool = False, host: str = "127.0.0.1") -> tup
         if len(found) == count:
             return tuple(found)
     raise UnavailableError(part=f"{count} free ports on {host}", reason=f"{_TRIES} were tried")
+
+
+def free_port(wanted: int, *, udp: bool = False, host: str = "127.0.0.1") -> int:
+    """Return *wanted* when nothing is bound to it, else (or when it is 0) another free one.
+
+    Raises :class:`UnavailableError`.
+    """
+    if wanted == 0:
+        return free_ports(1, udp=udp, host=host)[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
+        if not udp:
+            # As servers do: what is left of connections that have ended keeps nobody from listening again.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError:
+            return free_ports(1, udp=udp, host=host)[0]
+    return wanted

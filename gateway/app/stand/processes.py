@@ -36,7 +36,8 @@ class Child:
     """One program in a session of its own, its output in a file; ended with this process whatever ends this process.
 
     The kernel kills the program when the thread that started it ends (PR_SET_PDEATHSIG), so start it from the event
-    loop of the main thread. A program that changes its own user loses that bond: name the user here instead.
+    loop of the main thread. A program that changes its own user loses that bond: name the user here instead. What it
+    writes is for its user alone, unless *umask* says otherwise.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         user: str = "",
+        umask: int = 0o077,
     ) -> None:
         self.name = name
         self.log = log
@@ -55,6 +57,7 @@ class Child:
         self._env = None if env is None else dict(env)
         self._cwd = cwd
         self._user = user
+        self._umask = umask
         self._process: asyncio.subprocess.Process | None = None
         self._end: asyncio.Task[int] | None = None
 
@@ -77,7 +80,7 @@ class Child:
         bond = [find_program("setpriv"), "--pdeathsig", "KILL"]
         if self._user:
             bond += ["--reuid", self._user, "--regid", self._user, "--init-groups"]
-        descriptor = await asyncio.to_thread(os.open, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        descriptor = await asyncio.to_thread(os.open, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *bond,
@@ -89,6 +92,7 @@ class Child:
                 env=self._env,
                 cwd=self._cwd,
                 start_new_session=True,
+                umask=self._umask,
             )
         finally:
             os.close(descriptor)
@@ -191,8 +195,10 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         process = self._started()
         if process.returncode is None:
+            # Not by the process object: that one looks first whether the program has ended, and so takes its exit code
+            # away from the watcher, which then tells 255.
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+                os.kill(process.pid, number)
 
 
 async def accepts(host: str, port: int) -> bool:

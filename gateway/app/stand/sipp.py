@@ -13,6 +13,7 @@ class CallerSetup:
     """One run of sipp as callers. ``sound`` is raw A-law, 8 kHz, played again and again while the call is up.
 
     ``display_name`` is the part before the address in the From header as it goes over the wire, quotes included.
+    ``options`` are more of sipp's own.
     """
 
     server: str
@@ -27,6 +28,7 @@ class CallerSetup:
     caller: str = "13800001111"
     display_name: str = '"caller"'
     address: str = "127.0.0.2"
+    options: tuple[str, ...] = ()
 
 
 def callers(setup: CallerSetup) -> Child:
@@ -37,7 +39,7 @@ def callers(setup: CallerSetup) -> Child:
     command = [
         *_common(scenario, setup.address, setup.port),
         *("-inf", str(fields), "-s", setup.called, "-m", str(setup.calls), "-l", str(setup.at_once)),
-        *("-r", f"{setup.rate_per_s:g}", "-d", str(setup.talk_ms), setup.server),
+        *("-r", f"{setup.rate_per_s:g}", "-d", str(setup.talk_ms), *setup.options, setup.server),
     ]
     return Child("sipp caller", command, log=setup.folder / "sipp.log", cwd=setup.folder)
 
@@ -60,5 +62,5 @@ def _prepare(name: str, folder: Path, sound: Path) -> Path:
 def _common(scenario: Path, address: str, port: int) -> list[str]:
     return [
         *(find_program("sipp"), "-sf", str(scenario), "-i", address, "-p", str(port), "-mi", address),
-        *("-nostdin", "-trace_err", "-trace_msg", "-trace_stat", "-fd", "1", "-skip_rlimit"),
+        *("-nostdin", "-aa", "-trace_err", "-trace_msg", "-trace_stat", "-fd", "1", "-skip_rlimit"),
     ]

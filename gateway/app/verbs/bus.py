@@ -2,19 +2,33 @@
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import click
 import msgspec
 
-from gateway.app.cli import main
-from gateway.app.gate import CommandGate, command_gate, journal_gate
-from gateway.app.show import event_line
+from gateway.app.cli import language, main
+from gateway.app.gate import command_gate, journal_gate
+from gateway.app.show import event_line, fields_line, plain
 from gateway.app.verbs.common import place
-from gateway.core.errors import InvalidInputError, Kind
+from gateway.core.errors import InvalidInputError, Kind, TrunklineError, error_classes
 from gateway.core.ids import new_id
 
-_STATES_TO_EXIT = {"succeeded": 0, "expired": Kind.EXPIRED.exit_code, "unknown": Kind.UNKNOWN_OUTCOME.exit_code}
+_STATES_TO_EXIT = {"expired": Kind.EXPIRED.exit_code, "unknown": Kind.UNKNOWN_OUTCOME.exit_code}
+FINAL = frozenset({"succeeded", "failed", "expired", "rejected", "unknown"})
+
+
+class _Send(click.Command):
+    """A verb whose help ends with every command that can be sent."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        from gateway.app.contract import specs_by_name
+
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, spec.summary.en) for name, spec in sorted(specs_by_name().items())])
+        super().format_epilog(ctx, formatter)
 
 
 @main.command()
@@ -28,7 +42,7 @@ def events(context: click.Context, *, as_json: bool, from_seq: int | None, follo
         click.echo(json.dumps(event, ensure_ascii=False, separators=(",", ":")) if as_json else event_line(event))
 
 
-@main.command()
+@main.command(cls=_Send)
 @click.argument("name", metavar="DOMAIN.VERB")
 @click.argument("fields", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--ttl", "ttl_s", type=click.FloatRange(min=0.1), help="Seconds in which it must take effect.")
@@ -51,18 +65,35 @@ def send(  # noqa: PLR0917  # one argument for each option
 
     A value that begins with [ or { is read as JSON.
     """
-    body = parse_fields(name, fields)
-    with command_gate(place(context)) as gate:
-        answer = finish(gate, name, body, key=key or new_id(), ttl_s=ttl_s, wait_s=wait_s)
-    click.echo(json.dumps(answer, ensure_ascii=False) if as_json else readable(answer))
+    key = key or new_id()
+    try:
+        with command_gate(place(context)) as gate:
+            answer = gate.command(name, parse_fields(name, fields), key=key, ttl_s=ttl_s, wait_s=wait_s)
+    except TrunklineError as error:
+        if as_json:
+            told = error.as_dict(language()) | {"code": getattr(error, "original_code", error.code)}
+            refused = {"id": key, "name": name, "state": "rejected", "result": None, "error": told}
+            click.echo(json.dumps(refused, ensure_ascii=False))
+        elif getattr(error, "original_code", error.code) == "command.schema":
+            click.echo(_usage(name), err=True)
+        raise
+    conclude(answer, as_json=as_json)
+
+
+def conclude(answer: dict[str, Any], *, as_json: bool = False) -> NoReturn:
+    """Print an answer, an error on standard error, and leave with the exit code that tells how the command ended."""
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        raise SystemExit(exit_code(answer))
+    for line in readable(answer):
+        click.echo(line)
+    error = answer.get("error")
+    if error:
+        between = "" if language() == "zh" else " "
+        click.echo(f"trunkline: [{error['code']}] {error['title']}{between}{error['detail']}", err=True)
+    elif answer["state"] not in FINAL:
+        click.echo(f"It has not ended yet. The same command with --id {answer['id']} tells its end.", err=True)
     raise SystemExit(exit_code(answer))
-
-
-def finish(
-    gate: CommandGate, name: str, body: dict[str, Any], *, key: str, ttl_s: float | None = None, wait_s: float = 30.0
-) -> dict[str, Any]:
-    """Send a command and return its answer."""
-    return gate.command(name, body, key=key, ttl_s=ttl_s, wait_s=wait_s)
 
 
 def parse_fields(name: str, fields: tuple[str, ...]) -> dict[str, Any]:
@@ -89,16 +120,37 @@ def parse_fields(name: str, fields: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key in raw}
 
 
-def readable(answer: dict[str, Any]) -> str:
-    """Return an answer for a person."""
-    lines = [f"{answer['name']} {answer['state']}  id {answer['id']}"]
-    error = answer.get("error")
-    if error:
-        lines.append(f"[{error['code']}] {error['title']} {error['detail']}")
-    lines += [f"{key}: {value}" for key, value in (answer.get("result") or {}).items()]
-    return "\n".join(lines)
+def _usage(name: str) -> str:
+    """Return what a command takes: ``tel.dial number=… [position=…]``."""
+    from gateway.app.contract import specs_by_name
+
+    spec = specs_by_name().get(name)
+    if spec is None:
+        return f"Takes: {name}"
+    fields = (
+        f"{field.encode_name}=…" if field.required else f"[{field.encode_name}=…]"
+        for field in msgspec.structs.fields(spec.body)
+    )
+    return f"Takes: {' '.join((name, *fields))}"
+
+
+def readable(answer: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of an answer for a person, without its error."""
+    yield f"{answer['name']} {answer['state']}  id {answer['id']}"
+    for key, value in (answer.get("result") or {}).items():
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            yield f"{key}:"
+            yield from (f"  {fields_line(item)}" for item in value)
+        else:
+            yield f"{key}: {plain(value)}"
 
 
 def exit_code(answer: dict[str, Any]) -> int:
-    """Return the exit code that tells how a command ended."""
-    return _STATES_TO_EXIT.get(answer["state"], Kind.FAILED.exit_code)
+    """Return the exit code that tells how a command ended: by its error's kind, where it has one that is known."""
+    if answer["state"] == "succeeded":
+        return 0
+    if answer["state"] not in FINAL:
+        return Kind.UNKNOWN_OUTCOME.exit_code
+    code = (answer.get("error") or {}).get("code")
+    kind = next((error.kind for error in error_classes() if error.code == code), Kind.FAILED)
+    return _STATES_TO_EXIT.get(answer["state"], kind.exit_code)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from config.settings import Settings, load
-from gateway.app.cli import config_file
+from gateway.app.cli import config_file, language
 from gateway.app.client import LocalClient
 from gateway.app.options import GatewayOptions
 from gateway.app.paths import StatePaths, default_state_folder
@@ -34,5 +34,5 @@ def place(context: click.Context) -> Place:
 @contextlib.contextmanager
 def daemon(context: click.Context) -> Iterator[LocalClient]:
     """Give the client of the running daemon."""
-    with LocalClient(place(context).paths.socket) as client:
+    with LocalClient(place(context).paths.socket, language()) as client:
         yield client

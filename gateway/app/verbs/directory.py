@@ -8,6 +8,7 @@ import click
 
 from gateway.app.cli import main
 from gateway.app.gate import command_gate
+from gateway.app.verbs.bus import conclude
 from gateway.app.verbs.common import place
 from gateway.core.errors import InvalidInputError, Kind
 from gateway.core.ids import new_id
@@ -33,6 +34,8 @@ def import_(context: click.Context, file: Path, *, dry_run: bool, as_json: bool)
         for error in report["errors"]:
             click.echo(f"line {error['line']}: {error.get('column', '')} {error['reason']}", err=True)
         verb = "imported" if report["applied"] else "not imported"
+        if dry_run:
+            verb = "dry run, nothing is changed"
         counts = ", ".join(f"{report[name]} {name}" for name in ("created", "changed", "unchanged"))
         click.echo(f"{verb}: {report['rows']} rows, {report['contacts']} contacts, {counts}")
     raise SystemExit(Kind.INVALID.exit_code if report["errors"] else 0)
@@ -48,7 +51,10 @@ def export(context: click.Context, file: Path) -> None:
     if str(file) == "-":
         sys.stdout.buffer.write(content)
     else:
-        file.write_bytes(content)
+        try:
+            file.write_bytes(content)
+        except OSError as error:
+            raise InvalidInputError(field=str(file), reason=error.strerror or str(error)) from error
 
 
 @contacts.command("search")
@@ -61,12 +67,13 @@ def search(context: click.Context, text: str, *, limit: int, as_json: bool) -> N
     with command_gate(place(context)) as gate:
         answer = gate.command("dir.search", {"text": text, "limit": limit}, key=new_id(), ttl_s=None, wait_s=10.0)
     if answer["state"] != "succeeded":
-        error = answer.get("error") or {}
-        raise InvalidInputError(field="search", reason=str(error.get("title", answer["state"])))
+        conclude(answer)
     found = answer["result"]["contacts"]
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
+    if not found:
+        click.echo("nothing found", err=True)
     for contact in found:
         numbers = "  ".join(f"{one['number']} ({one['kind']})" for one in contact["numbers"])
         click.echo(f"{contact['unit']}  {contact['name']}  {contact['post']}  {numbers}")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.bus.broker import broker_configuration, digest_password, plugin_path
+from gateway.bus.broker import GATEWAY_USER, broker_configuration, digest_password, plugin_path
 from gateway.bus.dynsec import BrokerSecurity, BrokerSecurityError, DynsecClient, Reconciled, file_entries
 from gateway.bus.dynsec_model import PasswordDigest
 from gateway.bus.mqtt import Endpoint, MqttPort
@@ -120,6 +120,20 @@ async def test_rotation_ends_the_old_password_and_revocation_the_connection(brok
             pass
 
 
+@pytest.mark.parametrize("name", ["admin", "gateway", "trunkline"])
+async def test_an_application_may_have_any_name_and_takes_nobodys_place(broker: RealBroker, name: str) -> None:
+    security = security_of(broker, Keeper())
+    await security.granted(Principal(PrincipalKind.APPLICATION, name, ()), "s")
+    async with port_of(broker).connect(Login("c", name, "s"), ignore) as connection:
+        assert await connection.subscribe("$CONTROL/#") == Reason.NOT_AUTHORIZED
+        assert await publish(connection, "gw/v1/duty/state") == Reason.NOT_AUTHORIZED
+    for user, password in (broker.login(), broker.admin()):
+        async with port_of(broker).connect(Login("own", user, password), ignore) as connection:
+            assert not connection.lost.done()
+    await security.revoked(name)
+    assert await security.reconcile([]) == Reconciled((), (), ())
+
+
 async def test_reconcile_makes_the_broker_equal_to_the_store(broker: RealBroker) -> None:
     keeper = Keeper()
     security = security_of(broker, keeper)
@@ -188,7 +202,7 @@ async def test_the_probe_finds_what_a_poor_broker_lacks() -> None:
 
 
 async def test_nobody_comes_in_without_a_password(broker: RealBroker) -> None:
-    for login in (Login("x"), Login("x", "gateway", ""), Login("x", "nobody", "x")):
+    for login in (Login("x"), Login("x", GATEWAY_USER, ""), Login("x", "nobody", "x")):
         with pytest.raises(BusRefusedError):
             async with port_of(broker).connect(login, ignore):
                 pass

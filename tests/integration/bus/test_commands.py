@@ -94,8 +94,7 @@ class Gateway:
             BusNeeds(
                 options=self.options,
                 port=self.port,
-                user=self.user,
-                password=self.password,
+                login=Login(self.options.stable_client_id, self.user, self.password),
                 store=self.store,
                 journal=self.store,
                 board=Board(),

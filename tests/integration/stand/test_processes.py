@@ -80,7 +80,10 @@ async def test_what_it_started_is_ended_too(start, tmp_path):
             os.kill(pid, 0)
         except ProcessLookupError:
             return True
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").split()[2] == "Z"
+        try:
+            return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").split()[2] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
 
     await until(gone, "the end of the grandchild")
 
@@ -107,3 +110,10 @@ async def test_stopping_twice_or_before_the_start_is_nothing(start, tmp_path):
 def test_a_missing_program_is_named():
     with pytest.raises(ProgramMissingError, match="no-such-program"):
         find_program("no-such-program")
+
+
+async def test_the_exit_code_is_told_however_soon_another_signal_follows(start):
+    for _ in range(30):
+        child = await start("import signal; signal.pause()")
+        child.kill()
+        assert await child.stop() == -signal.SIGKILL

@@ -228,10 +228,10 @@ async def test_somebody_is_rung_inside_and_outside(stand: AsteriskStand) -> None
         check_each_call_once(await gateway.events())
 
 
-async def test_more_callers_than_lines_hear_the_busy_tone_and_are_told_too(stand: AsteriskStand) -> None:
+async def test_without_overflow_more_callers_hear_the_busy_tone_and_are_told_too(stand: AsteriskStand) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(stand.phone("101"))
-        gateway = await stack.enter_async_context(switchboard(stand, lines=LINES[:2]))
+        gateway = await stack.enter_async_context(switchboard(stand, lines=LINES[:2], overflow=False))
         await gateway.ready()
         child = callers(stand.caller(calls=3, at_once=3, talk_ms=100))
         await child.start()

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.board import Board
 from gateway.core.events import Envelope, Event, Happening, Message, parse_type, seal
-from gateway.core.ids import is_level, new_id
+from gateway.core.ids import derived_id, is_level, new_id
 
 NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 
@@ -71,3 +71,10 @@ def test_the_board_tells_changes_only():
     assert [shown.resource for shown in board.all()] == ["line-1", "line-2"]
     with pytest.raises(ValueError, match="not a resource"):
         board.put("tel", "13800138000/x", Lamp(on=True))
+
+
+def test_a_derived_id_is_always_the_same_and_sorts_with_the_others():
+    assert derived_id("1795308404.0", 1_795_308_404_000) == derived_id("1795308404.0", 1_795_308_404_000)
+    assert derived_id("1795308404.0", 1_795_308_404_000) != derived_id("1795308404.1", 1_795_308_404_000)
+    assert derived_id("\udcff", 5)[:10] == new_id(5)[:10]
+    assert is_level(derived_id("号", 1))

@@ -97,3 +97,44 @@ def test_back_off_grows_to_its_ceiling_and_is_jittered():
     backoff = Backoff(first_s=1, factor=2, longest_s=8)
     assert [backoff.delay_s(n, lambda low, high: high) for n in (1, 2, 3, 4, 50)] == [1, 2, 4, 8, 8]
     assert backoff.delay_s(3, lambda low, high: low) == 2
+
+
+async def test_settled_means_that_each_is_ready_or_known_not_to_be():
+    clock = ManualClock()
+    supervisor = Supervisor(clock)
+    slow = asyncio.Event()
+
+    class Slow:
+        name = "slow"
+
+        async def run(self, reporter) -> None:
+            await slow.wait()
+            reporter.ready()
+            await asyncio.Event().wait()
+
+    supervisor.start(Scripted("bad", [RuntimeError("boom")] * 100))
+    supervisor.start(Slow())
+    waiting = asyncio.create_task(supervisor.settled(deadline_s=5))
+    await clock.advance(1)
+    assert not waiting.done()
+    slow.set()
+    await clock.advance(0)
+    assert waiting.done()
+    await supervisor.stop()
+
+
+async def test_settled_does_not_wait_for_ever():
+    clock = ManualClock()
+    supervisor = Supervisor(clock)
+
+    class Stuck:
+        name = "stuck"
+
+        async def run(self, reporter) -> None:
+            await asyncio.Event().wait()
+
+    supervisor.start(Stuck())
+    waiting = asyncio.create_task(supervisor.settled(deadline_s=5))
+    await clock.advance(5)
+    assert waiting.done()
+    await supervisor.stop()

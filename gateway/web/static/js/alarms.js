@@ -69,7 +69,7 @@ function row(alarm, acknowledge) {
     new Date(alarm.raised_at).toLocaleTimeString("en-GB"),
     alarm.count > 1 && t("alarms.times", { n: alarm.count }),
     alarm.shelved_until && t("alarms.shelved", { until: new Date(alarm.shelved_until).toLocaleTimeString(locale()) }),
-    alarm.acknowledged_by && t("alarms.by", { who: alarm.acknowledged_by }),
+    alarm.acknowledged_by && t("alarms.by", { who: alarm.acknowledged_by.replace(/^operator:/, "") }),
   ].filter(Boolean);
   return h("li", { className: "alarm", dataset: { severity: alarm.severity } },
     glyph(GLYPHS[alarm.severity] ?? "info"),

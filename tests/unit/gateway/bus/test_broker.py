@@ -65,7 +65,7 @@ def test_the_first_security_file_denies_by_default_and_holds_no_password() -> No
         "subscribe": False,
         "unsubscribe": True,
     }
-    assert [client["username"] for client in document["clients"]] == ["gateway", "admin"]
+    assert [client["username"] for client in document["clients"]] == ["trunkline.gateway", "trunkline.admin"]
     assert document["clients"][0]["textdescription"] == credential_note(gateway)
     topics = {acl["topic"] for role in document["roles"] if role["rolename"] == "gateway" for acl in role["acls"]}
     assert topics == {"gw/v1/duty/#", "#"}

@@ -22,6 +22,7 @@ from trunks.telephone.calls import (
     Observation,
     Ringing,
     Started,
+    id_of_leg,
     reduce,
     start,
 )
@@ -172,3 +173,9 @@ def test_a_second_leg_on_the_trunk_does_not_end_the_call() -> None:
     call = start(begun, call_id="x", line="line-1", contact=None).call
     assert reduce(call, HungUp(at=at(3), uniqueid="7.7", linkedid="1.1", cause=17)).call == call
     assert reduce(call, Ended(at=at(3), uniqueid="7.7", linkedid="1.1")).call == call
+
+
+def test_whoever_hears_of_a_leg_first_gives_its_call_the_same_id() -> None:
+    assert id_of_leg("1795308404.17") == id_of_leg("1795308404.17")
+    assert len({id_of_leg(one) for one in ("1795308404.17", "1795308404.18", "desk-1795308404.17", "", "x")}) == 5
+    assert id_of_leg("1795308404.17") < id_of_leg("1795308405.1")

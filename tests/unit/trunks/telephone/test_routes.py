@@ -1,5 +1,7 @@
 """The calls of late over HTTP, and a page whose files are there."""
 
+import re
+
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.testing import AsyncTestClient
@@ -21,10 +23,25 @@ async def test_calls_are_listed() -> None:
     desk.service._book = CallBook(store, Board(), ManualClock(), Lines([]), lambda _: [])
     app = Litestar(routes(desk.service), dependencies={"principal": Provide(lambda: SYSTEM, sync_to_thread=False)})
     async with AsyncTestClient(app) as client:
-        answer = await client.get("/api/v1/calls?limit=5")
+        answer = await client.get("/calls?limit=5")
     store.close()
     assert (answer.status_code, answer.json()) == (200, [])
 
 
 def test_the_page_has_its_files() -> None:
-    assert set(page_assets([PAGE])) == {"telephone/telephone.js", "telephone/telephone.svg"}
+    folder = PAGE.module_path.parent
+    assert set(page_assets([PAGE])) == {f"telephone/{file.name}" for file in folder.iterdir()}
+
+
+def test_the_page_says_everything_in_both_languages_and_nothing_else() -> None:
+    folder = PAGE.module_path.parent
+    zh, en = re.findall(r"\n  (?:zh|en): \{(.*?)\n  \},", (folder / "texts.js").read_text(encoding="utf-8"), re.DOTALL)
+    texts = [dict(re.findall(r'"([a-z_.]+)": "([^"]+)"', each)) for each in (zh, en)]
+    assert list(texts[0]) == list(texts[1])
+    for key, text in texts[0].items():
+        assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", texts[1][key])), key
+    scripts = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.js") if file.name != "texts.js")
+    asked = set(re.findall(r'"(telephone\.[a-z_.]+)"', scripts)) - {"telephone.css"}
+    assert asked <= set(texts[0])
+    put_together = ("telephone.kind.", "telephone.direction.")
+    assert {key for key in texts[0] if not key.startswith(put_together)} <= asked
