@@ -122,11 +122,14 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
-    """Open the store and make every part. *running* tells that :meth:`House.start` will be called."""
+    """Open the store and make every part. *running* tells that :meth:`House.start` will be called.
+
+    A house that is only looked into is no start of the gateway, and settles nothing that the daemon has left.
+    """
     async with contextlib.AsyncExitStack() as stack:
         house = await _build(stack, settings, paths, running=running)
         if not running:
-            await house.dispatcher.recover()
+            house.dispatcher.open()  # what the daemon has accepted is settled by the daemon
         yield house
 
 
@@ -138,7 +141,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     board = Board()
     site = settings.of(BusOptions).site
 
-    store = SqlStore(settings.of(StoreOptions), folder=paths.root, site=site, clock=clock)
+    store = SqlStore(settings.of(StoreOptions), folder=paths.root, site=site, clock=clock, count_start=running)
     await store.open()
     stack.push_async_callback(store.close)
 
