@@ -24,7 +24,7 @@ from gateway.alarms.service import AlarmService
 from gateway.app.bus import SecurityKeeper, alarm_of, broker_security, bus_door
 from gateway.app.contract import contract, version
 from gateway.app.health import HealthAlarms
-from gateway.app.housekeeping import Housekeeping
+from gateway.app.housekeeping import Housekeeping, StoreWatch
 from gateway.app.metrics import GatewayCollector
 from gateway.app.paths import StatePaths
 from gateway.app.ringer import TelephoneRinger
@@ -122,11 +122,14 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
-    """Open the store and make every part. *running* tells that :meth:`House.start` will be called."""
+    """Open the store and make every part. *running* tells that :meth:`House.start` will be called.
+
+    A house that is only looked into is no start of the gateway, and settles nothing that the daemon has left.
+    """
     async with contextlib.AsyncExitStack() as stack:
         house = await _build(stack, settings, paths, running=running)
         if not running:
-            await house.dispatcher.recover()
+            house.dispatcher.open()  # what the daemon has accepted is settled by the daemon
         yield house
 
 
@@ -138,7 +141,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     board = Board()
     site = settings.of(BusOptions).site
 
-    store = SqlStore(settings.of(StoreOptions), folder=paths.root, site=site, clock=clock)
+    store = SqlStore(settings.of(StoreOptions), folder=paths.root, site=site, clock=clock, count_start=running)
     await store.open()
     stack.push_async_callback(store.close)
 
@@ -174,12 +177,14 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         switchboard.service,
         positions=[phone.number for phone in telephone.phones],
         duty_leader=telephone.duty_leader,
+        timeout_s=settings.of(AlarmOptions).ring_timeout_s,
     )
 
     bus_options = settings.of(BusOptions)
     topics = Topics(bus_options.site)
     current = CurrentConnection()
-    replay = ReplayService(store, current, topics, clock, sensitive=sensitive_names(contract().events))
+    sensitive = sensitive_names(contract().events)
+    replay = ReplayService(store, current, topics, clock, sensitive=sensitive)
     registry = CommandRegistry(
         (
             *administration.commands(principals),
@@ -225,7 +230,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     health.listen(lambda _: bus.retained.note_health())
 
     metrics = CollectorRegistry()
-    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, intake=bus.intake))
+    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, bus=bus))
     web = settings.of(WebOptions)
     hub = LiveHub(
         journal=store,
@@ -236,6 +241,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         stream_max=web.stream_max,
         stream_buffer=web.stream_buffer,
         heartbeat_s=web.heartbeat_s,
+        sensitive=sensitive,
     )
     stack.callback(hub.close)
     routes: Sequence[HTTPRouteHandler] = (
@@ -273,6 +279,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         dispatcher=dispatcher,
         directory=directory,
         hands=(
+            StoreWatch(store, clock),
             *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
@@ -312,8 +319,3 @@ def build_archive(
         options=options,
         incident_of=incident_repository.link_of,
     )
-
-
-def check(settings: Settings) -> None:
-    """Raise what is wrong with settings that are right one by one but not together. Blocking."""
-    settings.of(WebOptions).check()
