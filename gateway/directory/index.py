@@ -27,6 +27,7 @@ _FAX_RANK = 10_000  # a fax machine's number names its owner too, but after ever
 _WRITTEN_NUMBER = re.compile(r"[+(]?[0-9][0-9 ().+-]*")
 _DEEPEST = 32
 _SLACK = 12
+_LONGEST_SPLIT = 24  # characters of a unit and a name in one
 _MOST_FAVOURED = 16  # operators whose favoured contacts are kept ready
 
 
@@ -327,7 +328,7 @@ def _tree(units: Mapping[str, OrgUnit], contacts: Iterable[Contact]) -> dict[str
 
 def _splits(term: Term) -> Iterator[list[Term]]:
     """Unit and name typed without a space: 消防支队单雄信."""
-    if term.text.isascii():
+    if term.text.isascii() or len(term.text) > _LONGEST_SPLIT:
         return
     for place in range(len(term.text) - 2, 1, -1):
         yield [Term(term.text[:place]), Term(term.text[place:])]

@@ -267,6 +267,10 @@ def _way(segment: Segment, way: Sequence[Piece], *, tail: bool = True) -> Iterat
     window = way[:SYLLABLES]
     bits = SYLLABLE_BITS * (SYLLABLES - len(window))
     rest = np.uint64((1 << bits) - 1)
+    further = np.empty(0, np.uint32)
+    if len(way) > SYLLABLES:
+        # What goes on past the key: the text must also hold the rest somewhere.
+        further = np.concatenate([texts for _, texts, _ in _way(segment, way[SYLLABLES : 3 * SYLLABLES])])
     for head in (True, False) if tail else (True,):
         if all(piece.exact for piece in window[:-1]):
             rows = segment.syllable_head if head else segment.syllable_tail
@@ -279,8 +283,6 @@ def _way(segment: Segment, way: Sequence[Piece], *, tail: bool = True) -> Iterat
             found, keys = _filtered(segment.initial_head if head else segment.initial_tail, window)
         whole = keys & rest == 0 if tail else np.zeros(0, bool)
         if len(way) > SYLLABLES:
-            # What goes on past the key: the text must also hold the rest somewhere.
-            further = np.concatenate([texts for _, texts, _ in _way(segment, way[SYLLABLES:])])
             both = np.isin(found, further)
             found, whole = found[both], whole[both]
         yield head, found, whole

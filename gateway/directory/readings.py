@@ -86,8 +86,8 @@ T9_OF_SYLLABLE: tuple[int, ...] = tuple(bisect.bisect_left(T9_TEXTS, digits) for
 T9_OF_INITIAL: tuple[int, ...] = (0, *(1 + int(c.translate(_T9)) for c in string.digits + string.ascii_lowercase))
 """One digit (1…10) of each initial."""
 
-FINGERPRINT = hashlib.blake2b(" ".join(SYLLABLES).encode(), digest_size=8).hexdigest()
-"""Changes with the numbers of the syllables."""
+FINGERPRINT = hashlib.blake2b(repr((_READINGS, _VARIANTS, TO_SIMPLIFIED)).encode(), digest_size=8).hexdigest()
+"""Changes with everything by which a text becomes keys: what was made with another one is not used."""
 
 
 def numbers_of(char: str) -> tuple[int, ...]:

@@ -24,30 +24,28 @@ LONG_TEXT = 5  # characters from which a text may be abbreviated
 LONG_WIDTH = 24
 
 
-class _Packed(Contact, frozen=True, kw_only=True, array_like=True):
-    """A contact without the names of its fields, which would be half of it."""
-
-    numbers: tuple["_PackedNumber", ...] = ()
-
-
 class _PackedNumber(ContactNumber, frozen=True, kw_only=True, array_like=True):
     pass
 
 
+class _Packed(Contact, frozen=True, kw_only=True, array_like=True):
+    """A contact without the names of its fields, which would be half of it."""
+
+    numbers: tuple[_PackedNumber, ...] = ()
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Packed)
+LAYOUT = ",".join((*_Packed.__struct_fields__, *_PackedNumber.__struct_fields__))
+"""The order of the fields in the blob."""
 
 
 def packed(contact: Contact) -> bytes:
     """Return a contact as bytes for the blob."""
-    return _encoder.encode([getattr(contact, name) if name != "numbers" else _numbers(contact) for name in _FIELDS])
-
-
-_FIELDS = _Packed.__struct_fields__
-
-
-def _numbers(contact: Contact) -> list[tuple[object, ...]]:
-    return [msgspec.structs.astuple(number) for number in contact.numbers]
+    numbers = [msgspec.structs.astuple(number) for number in contact.numbers]
+    return _encoder.encode(
+        [numbers if name == "numbers" else getattr(contact, name) for name in _Packed.__struct_fields__]
+    )
 
 
 def _unpacked(raw: bytes) -> Contact:

@@ -13,9 +13,10 @@ from gateway.core.ids import new_id
 from gateway.directory.columns import Column, Postings
 from gateway.directory.contact import OrgUnit
 from gateway.directory.readings import FINGERPRINT
-from gateway.directory.segment import Segment
+from gateway.directory.segment import LAYOUT, Segment
 
 _FORMAT = 1
+_MADE_OF = f"{FINGERPRINT} {LAYOUT}"
 _STAMP = "stamp.json"
 _UNITS = "units.msgpack"
 _TYPES = get_type_hints(Segment)
@@ -40,7 +41,7 @@ def save(segment: Segment, folder: Path, covers: str, units: Mapping[str, OrgUni
     path = target / _UNITS
     path.write_bytes(msgspec.msgpack.encode(list(units.values())))
     path.chmod(0o600)
-    stamp = {"format": _FORMAT, "syllables": FINGERPRINT, "covers": covers, "sizes": sizes}
+    stamp = {"format": _FORMAT, "made_of": _MADE_OF, "covers": covers, "sizes": sizes}
     (target / _STAMP).write_text(json.dumps(stamp), encoding="utf-8")
     target.rename(folder / f"index-{new_id()}")
     for path in old:
@@ -52,7 +53,7 @@ def load(folder: Path) -> tuple[Segment, str, dict[str, OrgUnit]] | None:
     for path in sorted(folder.glob("index-*"), reverse=True):
         try:
             stamp = json.loads((path / _STAMP).read_text(encoding="utf-8"))
-            if stamp["format"] != _FORMAT or stamp["syllables"] != FINGERPRINT:
+            if stamp["format"] != _FORMAT or stamp["made_of"] != _MADE_OF:
                 continue
             if any((path / f"{name}.npy").stat().st_size != size for name, size in stamp["sizes"].items()):
                 continue

@@ -140,7 +140,8 @@ def test_found_however_it_is_typed(index: DirectoryIndex, typed: str, name: str,
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "  ", "\u202e", "没有这个人", "zzzz", "99999999", "'; drop table", "%", "_", "*"]
+    "typed",
+    ["", "  ", "\u202e", "没有这个人", "無" * 10_000, "\0\x1b[2J", "zzzz", "99999999", "'; drop table", "%", "_", "*"],
 )
 def test_nothing_is_found_where_nothing_is(index: DirectoryIndex, typed: str) -> None:
     assert index.search(typed, 20) == []
