@@ -36,6 +36,8 @@ class BringUp:
         self.memory = "SM"
         """Where messages are kept, and ``report_memory`` where reports are."""
         self.report_memory = "SM"
+        self.news: list[str] = []
+        """What ``+CNMI`` was set to."""
         self.acknowledges = False
         """Whether what is handed over at once has to be acknowledged."""
 
@@ -121,12 +123,21 @@ class BringUp:
         self.acknowledges = (await link.ask(Command("AT+CSMS=1", prefix="+CSMS"))).final.ok
         for step in self.profile.cnmi:
             if (await link.ask(f"AT+CNMI={step}")).final.ok:
-                self._show(reports=step.split(",")[3] != "0")
+                self.news = step.split(",")
+                self._show(reports=self.news[3] != "0")
                 break
         else:
             raise ModemRefusedError(command="AT+CNMI", answer="every form of it")
         if self.profile.keeps_link:
             await link.ask("AT+CMMS=2")
+
+    async def still_tells(self, link: ModemLink) -> bool:
+        """Return whether the modem still tells what arrives.
+
+        One whose news was not acknowledged in time, as when the gateway was killed, stops to (TS 27.005 section 3.4.1).
+        """
+        said = (await link.ask(Command("AT+CNMI?", prefix="+CNMI", lines=1))).values()
+        return not said or len(said[0]) < 4 or (said[0][1], said[0][3]) == (self.news[1], self.news[3])
 
 
 def bare(reply: Reply) -> str:

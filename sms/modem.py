@@ -229,6 +229,9 @@ class ModemDriver:
             await self._restart_when_lost(link)
             return
         self._searching_since = None
+        if not await self._up.still_tells(link):
+            await self._up.choose_news(link)
+            await self._purge(link)
         operator = await link.ask(Command("AT+COPS?", prefix="+COPS", lines=1))
         named = operator.values()
         name = named[0][2] if named and len(named[0]) > 2 else ""
