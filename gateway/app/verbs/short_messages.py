@@ -6,11 +6,7 @@ import secrets
 import click
 
 from gateway.app.cli import main
-
-
-@main.group()
-def decode() -> None:
-    """Say what a message on a wire means."""
+from gateway.app.verbs.decode import decode
 
 
 @main.group()
