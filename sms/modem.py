@@ -8,11 +8,10 @@ Source: 3GPP TS 27.005, TS 27.007.
 
 import asyncio
 import glob
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from gateway.core.clock import Clock
 from gateway.core.events import Message
 from gateway.core.supervisor import Reporter
 from sms.at import Command, Reply, Unsolicited
+from sms.bringup import BringUp, bare
 from sms.causes import Cure, cause_of, cure_of
 from sms.errors import (
     ModemAbsentError,
@@ -37,15 +37,10 @@ from sms.errors import (
 from sms.link import ModemLink
 from sms.options import Modem, SmsOptions
 from sms.pdu import Deliver, StatusReport, Submit, decode, encode, encode_tpdu, from_hex
-from sms.profiles import PLAIN, profile_of
 from sms.serial_port import Port, open_serial
 
 log = structlog.get_logger(__name__)
 
-_HELLO_TRIES = 5
-_HELLO_TIMEOUT_S = 2.0
-_SIM_TRIES = 10
-_BUSY_PAUSE_S = 1.0
 _REGISTERED = ("1", "5")
 _UNKNOWN_SIGNAL = 99
 
@@ -114,11 +109,7 @@ class ModemDriver:
         self._clock = clock
         self._open_port = open_port
         self._link: ModemLink | None = None
-        self._profile = PLAIN
-        self._acknowledges = False
-        self._report_memory = ""
-        self._memory = "SM"
-        self._pin_refused = False
+        self._up = BringUp(name, modem, clock, self._learn)
         self._searching_since: float | None = None
         self._ringing: tuple[str, float, datetime] | None = None
         self._state = ModemState(state="absent")
@@ -206,111 +197,25 @@ class ModemDriver:
         raise ModemAbsentError(modem=self.name, reason=reason)
 
     async def _is_it(self, link: ModemLink) -> bool:
-        await self._hello(link)
-        imei = _bare(await link.ask("AT+CGSN"))
+        await self._up.hello(link)
+        imei = bare(await link.ask("AT+CGSN"))
         if self._modem.imei and imei != self._modem.imei:
             return False
         self._show(replace(self._state, imei=imei))
         return True
 
-    async def _hello(self, link: ModemLink) -> None:
-        # Whatever was on its way when the last owner went is ended by ESC; the first answers may be late ones.
-        for attempt in range(_HELLO_TRIES):
-            try:
-                reply = await link.ask("ATE0", timeout_s=_HELLO_TIMEOUT_S)
-            except ModemSilentError:
-                if attempt == _HELLO_TRIES - 1:
-                    raise
-                continue
-            if reply.final.ok:
-                return
-            await self._clock.sleep(_BUSY_PAUSE_S)
-
-    # Bringing it into the network.
+    # Serving it.
 
     async def _serve(self, link: ModemLink, reporter: Reporter) -> None:
-        await self._prepare(link)
-        await self._unlock(link)
-        await self._know_sim(link)
+        await self._up.prepare(link)
+        await self._up.unlock(link)
+        await self._up.know_sim(link)
         self._link = link
-        await self._choose_news(link)
+        await self._up.choose_news(link)
         await self._purge(link)
         while True:
             await self._look(link, reporter)
             await self._listen(link)
-
-    async def _prepare(self, link: ModemLink) -> None:
-        maker, model = _bare(await link.ask("AT+CGMI")), _bare(await link.ask("AT+CGMM"))
-        self._profile = profile_of(f"{maker} {model}")
-        link.learn(self._profile.news)
-        self._show(replace(self._state, model=f"{maker} {model}".strip()))
-        for command in self._profile.prepare:
-            await link.ask(command)
-        await link.demand("ATE0")
-        await self._patiently(link, "AT+CMEE=1")
-        await self._patiently(link, "AT+CMGF=0")
-        await link.ask("AT+CLIP=1")
-        await link.ask("AT+CREG=1")
-
-    async def _patiently(self, link: ModemLink, command: str) -> Reply:
-        # A modem that has just started says for some seconds that it is busy.
-        for _ in range(_SIM_TRIES):
-            reply = await link.ask(command)
-            if reply.final.ok or (reply.final.kind == "CME" and reply.final.code not in self._profile.busy):
-                return reply
-            await self._clock.sleep(_BUSY_PAUSE_S)
-        return reply
-
-    async def _unlock(self, link: ModemLink) -> None:
-        asked = Command("AT+CPIN?", prefix="+CPIN", lines=1)
-        for _ in range(_SIM_TRIES):
-            reply = await link.ask(asked)
-            said = reply.values()[0][0] if reply.values() else ""
-            if said == "READY":
-                return
-            if said == "SIM PIN":
-                await self._enter_pin(link)
-            elif said:
-                raise SimLockedError(modem=self.name, reason=f"it wants {said}")
-            await self._clock.sleep(_BUSY_PAUSE_S)
-        raise ModemRefusedError(command="AT+CPIN?", answer=str(reply.final))
-
-    async def _enter_pin(self, link: ModemLink) -> None:
-        if self._modem.pin is None:
-            raise SimLockedError(modem=self.name, reason="it wants a PIN and none is configured")
-        if self._pin_refused:
-            raise SimLockedError(modem=self.name, reason="the configured PIN was refused")
-        pin = await asyncio.to_thread(self._modem.pin.read)
-        if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
-            raise SimLockedError(modem=self.name, reason="the configured PIN is not 4 to 8 digits")
-        if not (await link.ask(f'AT+CPIN="{pin}"')).final.ok:
-            self._pin_refused = True
-            raise SimLockedError(modem=self.name, reason="the configured PIN was refused")
-
-    async def _know_sim(self, link: ModemLink) -> None:
-        imsi = _bare(await self._patiently(link, "AT+CIMI"))
-        if self._modem.imsi and imsi != self._modem.imsi:
-            raise ModemAbsentError(modem=self.name, reason="another SIM is in it")
-        self._show(replace(self._state, sim=hashlib.sha256(imsi.encode()).hexdigest()[:16] if imsi else ""))
-
-    async def _choose_news(self, link: ModemLink) -> None:
-        """Let the modem tell what arrives, as much of it as it can."""
-        memories = await link.ask(Command("AT+CPMS=?", prefix="+CPMS", lines=1))
-        listed = " ".join(memories.lines)
-        self._memory = "ME" if '"ME"' in listed and '"SM"' not in listed else "SM"
-        self._report_memory = "SR" if '"SR"' in listed else self._memory
-        await link.ask(f'AT+CPMS="{self._memory}","{self._memory}","{self._memory}"')
-        self._acknowledges = (await link.ask(Command("AT+CSMS=1", prefix="+CSMS"))).final.ok
-        for step in self._profile.cnmi:
-            if (await link.ask(f"AT+CNMI={step}")).final.ok:
-                self._show(replace(self._state, reports=step.split(",")[3] != "0"))
-                break
-        else:
-            raise ModemRefusedError(command="AT+CNMI", answer="every form of it")
-        if self._profile.keeps_link:
-            await link.ask("AT+CMMS=2")
-
-    # Serving it.
 
     async def _look(self, link: ModemLink, reporter: Reporter) -> None:
         """Ask for registration, signal and operator, and tell how it is."""
@@ -324,6 +229,9 @@ class ModemDriver:
             await self._restart_when_lost(link)
             return
         self._searching_since = None
+        if not await self._up.still_tells(link):
+            await self._up.choose_news(link)
+            await self._purge(link)
         operator = await link.ask(Command("AT+COPS?", prefix="+COPS", lines=1))
         named = operator.values()
         name = named[0][2] if named and len(named[0]) > 2 else ""
@@ -340,7 +248,7 @@ class ModemDriver:
         elif now - self._searching_since > self._options.restart_after_s:
             self._searching_since = now
             log.warning("modem is restarted: it finds no network", modem=self.name)
-            await link.ask(self._profile.restart)
+            await link.ask(self._up.profile.restart)
             raise ModemLostError(reason="it was restarted, because it finds no network")
 
     async def _listen(self, link: ModemLink) -> None:
@@ -370,7 +278,7 @@ class ModemDriver:
         if news.name in ("+CMT", "+CDS"):
             if news.body is not None:
                 await self._hand_in(news.body)
-            if self._acknowledges:
+            if self._up.acknowledges:
                 await link.ask("AT+CNMA")
         elif news.name in ("+CMTI", "+CDSI"):
             values = news.values()
@@ -410,7 +318,7 @@ class ModemDriver:
     # The storage.
 
     async def _read_slot(self, link: ModemLink, memory: str, slot: int) -> None:
-        other = memory != self._memory
+        other = memory != self._up.memory
         if other:
             await link.ask(f'AT+CPMS="{memory}"')
         try:
@@ -420,11 +328,11 @@ class ModemDriver:
                 await link.ask(f"AT+CMGD={slot}")
         finally:
             if other:
-                await link.ask(f'AT+CPMS="{self._memory}"')
+                await link.ask(f'AT+CPMS="{self._up.memory}"')
 
     async def _purge(self, link: ModemLink) -> None:
         """Hand in and delete everything that lies in the storage."""
-        for memory in dict.fromkeys((self._report_memory, self._memory)):
+        for memory in dict.fromkeys((self._up.report_memory, self._up.memory)):
             reply = await link.ask(Command(f'AT+CPMS="{memory}"', prefix="+CPMS", lines=1))
             if not reply.final.ok:
                 continue
@@ -434,8 +342,8 @@ class ModemDriver:
                 await self._empty(link, total)
 
     async def _empty(self, link: ModemLink, total: int) -> None:
-        if self._profile.list_hangs:
-            for slot in range(self._profile.first_slot, self._profile.first_slot + total):
+        if self._up.profile.list_hangs:
+            for slot in range(self._up.profile.first_slot, self._up.profile.first_slot + total):
                 reply = await link.ask(Command(f"AT+CMGR={slot}", prefix="+CMGR", lines=1, bodies=True))
                 if len(reply.lines) > 1:
                     await self._hand_in(reply.lines[1])
@@ -448,15 +356,12 @@ class ModemDriver:
                 await self._hand_in(reply.lines[at + 1])
                 await link.ask(f"AT+CMGD={value[0]}")
 
+    def _learn(self, **known: Any) -> None:
+        self._show(replace(self._state, **known))
+
     def _show(self, state: ModemState) -> None:
         self._state = state
         self._board.put("sms", self.name, state)
-
-
-def _bare(reply: Reply) -> str:
-    """Return the answer of a command whose lines have no prefix, or may have one."""
-    line = reply.lines[0] if reply.final.ok and reply.lines else ""
-    return line.rpartition(":")[2].strip().strip('"')
 
 
 def _dbm(reply: Reply) -> int | None:

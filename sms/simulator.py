@@ -18,7 +18,6 @@ from sms.simulator_network import SimulatedNetwork
 
 _LINE_LIMIT = 1024
 _PAYLOAD_LIMIT = 1024
-_CNMA_TIMEOUT_S = 15.0
 _COMMAND = re.compile(r"([+^&*%]?[A-Z]+)(=\?|\?|=.*|\d*)", re.IGNORECASE)
 _PIN_NEEDED, _BUSY = 11, 515
 _UNSUPPORTED = 4
@@ -136,7 +135,7 @@ class SimulatedModem(Answers):
 
     async def _unacknowledged(self) -> None:
         # Nobody acknowledged: TS 27.005 section 3.4.1 falls back to the storage, the network sends it again.
-        await self._clock.sleep(_CNMA_TIMEOUT_S)
+        await self._clock.sleep(self.network.plan.acknowledge_s)
         item, _ = self.ack_due.pop(0)
         parts = self.cnmi.split(",")
         self.cnmi = ",".join((parts[0], "0", parts[2], "0", parts[4]))

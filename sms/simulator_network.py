@@ -46,7 +46,7 @@ class Plan:
 
     ``refusals`` are used up one by one, None being an acceptance. ``dead`` numbers get a report of failure, ``silent``
     ones none at all. ``lose_reports`` and ``double_reports`` are for every n-th, 0 for none. With ``lose_answers`` the
-    message is taken and the modem never hears so.
+    message is taken and the modem never hears so. ``acknowledge_s`` is how long a modem waits for ``+CNMA``.
     """
 
     delay_s: float = 0.0
@@ -57,6 +57,7 @@ class Plan:
     lose_reports: int = 0
     double_reports: int = 0
     lose_answers: int = 0
+    acknowledge_s: float = 15.0
     registered: bool = True
 
 

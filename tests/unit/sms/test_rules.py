@@ -15,13 +15,14 @@ def test_a_segment_goes_back_to_the_queue_only_when_it_was_not_sent():
 
 
 def test_unknown_is_left_by_a_report_alone():
-    assert {act for state, act in TRANSITIONS if state is Segment.UNKNOWN} == {Act.REPORT_DELIVERED, Act.REPORT_FAILED}
+    leaving = {act for state, act in TRANSITIONS if state is Segment.UNKNOWN}
+    assert leaving == {Act.REPORT_DELIVERED, Act.REPORT_FAILED}
 
 
-REFUSED = [pair for pair in itertools.product(Segment, Act) if pair not in TRANSITIONS]
+NOWHERE = [pair for pair in itertools.product(Segment, Act) if pair not in TRANSITIONS]
 
 
-@pytest.mark.parametrize(("state", "act"), REFUSED)
+@pytest.mark.parametrize(("state", "act"), NOWHERE)
 def test_everything_else_is_refused(state, act):
     with pytest.raises(ValueError, match=act.value):
         follow(state, act)
