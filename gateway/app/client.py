@@ -67,6 +67,30 @@ class DaemonRefusedError(TrunklineError):
         return next((kind.exit_code for kind in Kind if kind.http_status == self.status), self.kind.exit_code)
 
 
+class CommandUnansweredError(TrunklineError):
+    """A command was sent, and no answer came: the connection broke or the daemon was silent for too long."""
+
+    code = "daemon.command_unanswered"
+    kind = Kind.UNKNOWN_OUTCOME
+    cause = Text(
+        "The daemon did not answer; whether {name} was carried out is not known.",
+        "守护进程没有答复；{name} 是否已执行未知。",
+    )
+    action = Text(
+        "Ask with the same id, which never does it twice: `trunkline send {name} … --id {command_id}`.",
+        "请用同一标识查询，绝不会重复执行：`trunkline send {name} … --id {command_id}`。",
+    )
+
+
+class DaemonLostError(TrunklineError):
+    """Something else was sent, and no answer came."""
+
+    code = "daemon.lost"
+    kind = Kind.UNKNOWN_OUTCOME
+    cause = Text("The daemon did not answer; whether it was done is not known.", "守护进程没有答复；是否已完成未知。")
+    action = Text("Look at what there is now before you do it again.", "请先查看现状，再决定是否重做。")
+
+
 class LocalClient:
     """Speaks to the daemon. Blocking; for the command line only."""
 
@@ -96,8 +120,8 @@ class LocalClient:
     ) -> dict[str, Any]:
         """Send a command under the idempotency key *key* and return its answer after at most *wait_s*."""
         headers = {"Idempotency-Key": key, "Prefer": f"wait={int(wait_s)}"}
-        return self._json(
-            self._request(
+        try:
+            answer = self._request(
                 "POST",
                 f"/api/v1/commands/{name}",
                 json=dict(data),
@@ -105,7 +129,9 @@ class LocalClient:
                 headers=headers,
                 timeout=wait_s + _TIMEOUT_S,
             )
-        )
+        except DaemonLostError as error:
+            raise CommandUnansweredError(name=name, command_id=key) from error.__cause__
+        return self._json(answer)
 
     def import_contacts(self, data: bytes, *, dry_run: bool) -> dict[str, Any]:
         """Import a CSV file of contacts; return the report."""
@@ -114,9 +140,11 @@ class LocalClient:
             self._request("POST", "/api/v1/contacts/import", content=data, params=params, timeout=_IMPORT_S)
         )
 
-    def export_contacts(self) -> bytes:
+    def export_contacts(self, *, workbook: bool) -> bytes:
         """Return all contacts as CSV."""
-        return self._request("GET", "/api/v1/contacts/export", timeout=_IMPORT_S).content
+        return self._request(
+            "GET", "/api/v1/contacts/export", params={"format": "xlsx" if workbook else "csv"}, timeout=_IMPORT_S
+        ).content
 
     def journal(self, from_seq: int) -> Iterator[dict[str, Any]]:
         """Yield every event with a sequence number of at least *from_seq* that is durable by now."""
@@ -143,9 +171,13 @@ class LocalClient:
         self._look_first()
         try:
             answer = self._http.request(method, path, **arguments)
-        except httpx.TimeoutException as error:
-            raise DeadlineError(what="the daemon", timeout_s=_TIMEOUT_S) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise DaemonNotRunningError(socket=str(self._socket)) from error
         except httpx.TransportError as error:
+            if method != "GET":
+                raise DaemonLostError from error  # it was sent, and may have been done
+            if isinstance(error, httpx.TimeoutException):
+                raise DeadlineError(what="trunkline", timeout_s=_TIMEOUT_S) from error
             raise DaemonNotRunningError(socket=str(self._socket)) from error
         if answer.is_error:
             self._raise(answer)

@@ -120,7 +120,7 @@ async def _store(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
     options = settings.of(StoreOptions)
     if await asyncio.to_thread(paths.socket.exists):
         return [Finding("store", good=True, detail=Text("is held by the running daemon", "由正在运行的守护进程使用"))]
-    store = SqlStore(options, folder=paths.root, site=settings.of(BusOptions).site)
+    store = SqlStore(options, folder=paths.root, site=settings.of(BusOptions).site, count_start=False)
     await store.open()
     try:
         text = f"{'PostgreSQL' if options.url else 'SQLite'}: opened and written, {store.last_seq} events"

@@ -51,6 +51,7 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.supervisor import Adapter, Supervisor
 from gateway.directory import commands as directory_commands
 from gateway.directory import routes as directory_routes
+from gateway.directory.care import DirectoryCare
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
@@ -121,11 +122,14 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(settings: Settings, paths: StatePaths, *, running: bool) -> AsyncIterator[House]:
-    """Open the store and make every part. *running* tells that :meth:`House.start` will be called."""
+    """Open the store and make every part. *running* tells that :meth:`House.start` will be called.
+
+    A house that is only looked into is no start of the gateway, and settles nothing that the daemon has left.
+    """
     async with contextlib.AsyncExitStack() as stack:
         house = await _build(stack, settings, paths, running=running)
         if not running:
-            await house.dispatcher.recover()
+            house.dispatcher.open()  # what the daemon has accepted is settled by the daemon
         yield house
 
 
@@ -137,7 +141,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     board = Board()
     site = settings.of(BusOptions).site
 
-    store = SqlStore(settings.of(StoreOptions), folder=paths.root, site=site, clock=clock)
+    store = SqlStore(settings.of(StoreOptions), folder=paths.root, site=site, clock=clock, count_start=running)
     await store.open()
     stack.push_async_callback(store.close)
 
@@ -150,7 +154,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     await principals.start()
 
     numbering = Numbering(settings.of(NumberingOptions))
-    directory = DirectoryService(store, numbering, clock, audit)
+    directory = DirectoryService(store, numbering, clock, audit, folder=paths.directory)
     await directory.load()
     incidents = IncidentService(store, settings.of(IncidentOptions))
     await incidents.start()
@@ -279,6 +283,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
             *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
+            DirectoryCare(directory),
             ArchiveCare(archive, settings.of(ArchiveOptions), clock),
         ),
         doors=(

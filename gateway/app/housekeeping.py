@@ -7,8 +7,9 @@ from gateway.core.clock import Clock
 from gateway.core.supervisor import Reporter
 from gateway.store.store import SqlStore
 
-_EVERY_S = 3600.0
 _LOOK_S = 1.0
+_EVERY_S = 300.0
+_JOURNAL_EVERY = 12  # of these
 
 
 class Prunable(Protocol):
@@ -20,19 +21,23 @@ class Prunable(Protocol):
 
 
 class Housekeeping:
-    """The adapter that prunes, an hour apart."""
+    """The adapter that prunes the ledger of commands every five minutes and the journal every hour."""
 
     name = "housekeeping"
 
-    def __init__(self, *prunables: Prunable, clock: Clock) -> None:
-        self._prunables = prunables
+    def __init__(self, journal: Prunable, ledger: Prunable, *, clock: Clock) -> None:
+        self._journal = journal
+        self._ledger = ledger
         self._clock = clock
 
     async def run(self, reporter: Reporter) -> None:
         """Prune until cancelled."""
+        rounds = 0
         while True:
-            for prunable in self._prunables:
-                await prunable.prune()
+            if rounds % _JOURNAL_EVERY == 0:
+                await self._journal.prune()
+            await self._ledger.prune()
+            rounds += 1
             reporter.ready()
             await self._clock.sleep(_EVERY_S)
 

@@ -17,6 +17,7 @@ from gateway.bus.connections import Connections
 from gateway.bus.port import BusConnection, BusDeniedError, BusLostError, Delivery, Publication, is_good, lost_by
 from gateway.bus.topics import TopicKind, Topics
 from gateway.commands.answers import Answer, AnswerNote, CommandState, Reply, Source, Ticket, error_body
+from gateway.commands.envelope import readable_id
 from gateway.core.clock import Clock
 from gateway.core.errors import Kind, TrunklineError
 from gateway.core.supervisor import Reporter
@@ -120,7 +121,7 @@ class CommandIntake:
         # One lane for an application, so that what it sends is written down as it came: press before release.
         async with self._lanes[hash(topic.app) % _LANES]:
             if delivery.retain:
-                await self._refuse(topic.app, command, reply, RetainedCommandError())
+                await self._refuse(topic.app, command, delivery.payload, reply, RetainedCommandError())
                 self._retained.append(delivery.topic)
                 return
             try:
@@ -128,7 +129,7 @@ class CommandIntake:
             except TrunklineError as error:
                 if error.kind not in (Kind.NOT_FOUND, Kind.UNAUTHENTICATED, Kind.REFUSED):
                     raise
-                await self._refuse(topic.app, command, reply, error)
+                await self._refuse(topic.app, command, delivery.payload, reply, error)
                 return
             await self._dispatcher.accept(principal, command, delivery.payload, reply=reply)
 
@@ -137,7 +138,7 @@ class CommandIntake:
             return None
         return Reply(topic=delivery.response_topic, correlation=delivery.correlation)
 
-    async def _refuse(self, app: str, command: str, reply: Reply | None, error: TrunklineError) -> None:
+    async def _refuse(self, app: str, command: str, payload: bytes, reply: Reply | None, error: TrunklineError) -> None:
         """Refuse what never reaches the dispatcher: bounded in the audit trail, answered."""
         principal = f"{PrincipalKind.APPLICATION}:{app}"
         left_out = self._budget.take(principal)
@@ -148,8 +149,10 @@ class CommandIntake:
                 lambda unit: self._audit.record(unit, principal, command, "*", "rejected", details),
                 name="bus.refuse",
             )
-        answer = Answer(None, command, CommandState.REJECTED, self._clock.wall(), error=error_body(error))
-        self._hear(AnswerNote(principal, Source.BUS, reply or Reply(), answer))
+        answer = Answer(
+            readable_id(payload), command, CommandState.REJECTED, self._clock.wall(), error=error_body(error)
+        )
+        self._hear(AnswerNote(principal, Source.BUS, reply or Reply(), answer, in_ledger=False))
 
     # -- out -----------------------------------------------------------------------------------------------------
 
@@ -237,7 +240,5 @@ class CommandIntake:
 
 
 def _is_kept(note: AnswerNote) -> bool:
-    """Tell whether the ledger holds this answer as owed: a final one, save a refusal that may be tried again."""
-    answer = note.answer
-    retryable = answer.error is not None and bool(answer.error["retryable"])
-    return answer.final and answer.command_id is not None and not (answer.state is CommandState.REJECTED and retryable)
+    """Tell whether the ledger holds this answer as owed."""
+    return note.in_ledger and note.answer.final

@@ -51,7 +51,7 @@ class AnswerError(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AnswerMessage(Message, frozen=True, kw_only=True):
-    """An answer on the bus. ``id`` is null when the command could not be read.
+    """An answer on the bus. ``id`` is null when it could not be read.
 
     ``duplicate`` answers a command that is under way already, and ``original`` is its state; one that has ended is
     answered with what was answered then.
@@ -111,12 +111,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class AnswerNote:
-    """An answer on its way to who asked."""
+    """An answer on its way to who asked. ``in_ledger`` tells whether the ledger holds its command."""
 
     principal: str
     source: Source
     reply: Reply
     answer: Answer
+    in_ledger: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ import structlog
 from gateway.commands import ledger
 from gateway.commands.answers import Answer, AnswerNote, CommandState, Reply, Request, Source, Ticket, error_body
 from gateway.commands.endings import Endings, ShownOnce
-from gateway.commands.envelope import COMMAND_ID, decode_envelope
+from gateway.commands.envelope import COMMAND_ID, decode_envelope, readable_id
 from gateway.commands.errors import (
     CommandExpiredError,
     CommandsOverloadedError,
@@ -83,6 +83,7 @@ class CommandDispatcher:
         self._endings = Endings(store, clock, audit)
         self._recovery = Recovery(registry, principals, clock)
         self._open = False
+        self._settles = False
         self._stopped = False
 
     def specs(self) -> list[CommandSpec[Any, Any]]:
@@ -112,7 +113,7 @@ class CommandDispatcher:
         """Take a command in its envelope; return once it is durable, or refused. This is what a PUBACK waits for.
 
         *reply* (MQTT 5) stands before the envelope's ``reply_to``. Raises only what means "not taken, deliver
-        it again": ``StoreError``, and ``UnavailableError`` before :meth:`recover` and after :meth:`stop`.
+        it again": ``StoreError``, and ``UnavailableError`` before it is open and after :meth:`stop`.
         """
         self._require_open()
         request = Request(
@@ -127,6 +128,7 @@ class CommandDispatcher:
         try:
             envelope = decode_envelope(payload)
         except UnreadableCommandError as error:
+            request = replace(request, command_id=readable_id(payload) or "")
             return await self._owned(self._refuse(request, error), f"refuse:{name}")
         request = replace(
             request,
@@ -209,9 +211,14 @@ class CommandDispatcher:
         entries = await self._store.read(ledger.unfinished)
         for entry in entries:
             await self._settle(entry)
+        self._settles = True
         self._open = True
         if entries:
             log.warning("commands of the last run settled", commands=len(entries))
+
+    def open(self) -> None:
+        """Open without settling anything: only what is new is carried out, the rest is the next :meth:`recover`'s."""
+        self._open = True
 
     async def stop(self) -> None:
         """Take no more, cancel what runs and write down how it ended. What was not begun is begun at the next start."""
@@ -229,7 +236,7 @@ class CommandDispatcher:
             await asyncio.wait(late, timeout=self._options.stop_grace_s)
 
     async def prune(self) -> int:
-        """Forget commands that ended more than ``keep_days`` ago; return how many, some hundreds at most.
+        """Forget commands that ended more than ``keep_days`` ago, some hundreds a unit; return how many.
 
         Also settles rows without work whose time is over: a commit in doubt can leave one. Call it every few minutes.
         """
@@ -238,9 +245,12 @@ class CommandDispatcher:
             if entry.key not in self._works and entry.expires_at + _LEFT_ALONE < now:
                 await self._settle(entry)
         before = now - timedelta(days=self._options.keep_days)
-        return await self._store.write(
+        total = 0
+        while count := await self._store.write(
             lambda unit: ledger.prune(unit.connection, before, _PRUNED_AT_ONCE), name="command.prune"
-        )
+        ):
+            total += count
+        return total
 
     # Within
 
@@ -274,9 +284,9 @@ class CommandDispatcher:
         now = self._clock.wall()
         state, error = _state_of(refusal)
         answer = Answer(request.command_id, request.name, state, now, None, error)
-        note = AnswerNote(principal, request.source, request.reply, answer)
+        insert = refusal is None or (left_out is not None and not refusal.retryable)
+        note = AnswerNote(principal, request.source, request.reply, answer, in_ledger=insert)
         entry = LedgerEntry(note, examined.digest, examined.kept, request.incident, now, examined.expires_at)
-        insert = refusal is None or not refusal.retryable
         details = _details(request, refusal, left_out)
 
         def enter(unit: Unit) -> LedgerEntry | None:
@@ -312,7 +322,7 @@ class CommandDispatcher:
         if existing.body_hash != examined.digest:
             return await self._refuse(request, IdConflictError(command_id=request.command_id))
         work = self._works.get(existing.key)
-        if work is None and not existing.answer.final:
+        if work is None and not existing.answer.final and self._settles:
             # Its acceptance was in doubt and nobody was told of it, or its end could not be written.
             settled = await self._settle(existing)
             work = settled if isinstance(settled, Work) else None
@@ -348,7 +358,7 @@ class CommandDispatcher:
                 name="command.refuse",
             )
         answer = Answer(request.command_id or None, request.name, state, self._clock.wall(), None, error)
-        note = AnswerNote(principal, request.source, request.reply, answer)
+        note = AnswerNote(principal, request.source, request.reply, answer, in_ledger=False)
         self._notify(note)
         return Ticket(note, refusal)
 

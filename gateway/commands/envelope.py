@@ -23,9 +23,11 @@ from gateway.commands.errors import (
     OversizeError,
     TooDeepError,
 )
+from gateway.core.errors import TrunklineError
 from gateway.core.events import Message
 
-LARGEST_BYTES = 64 * 1024
+LARGEST_BYTES = 32 * 1024
+"""Of a command. Clearly less than the largest packet of the bus, so that one that is too long is still answered."""
 DEEPEST = 32
 COMMAND_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 INCIDENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -53,7 +55,13 @@ class CommandEnvelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     data: msgspec.Raw
 
 
+class _IdAlone(msgspec.Struct, frozen=True):
+    id: str
+
+
 _ENVELOPE = msgspec.json.Decoder(CommandEnvelope)
+_ID_ALONE = msgspec.json.Decoder(_IdAlone)
+_LONGEST_LOOK_BYTES = 64 * 1024
 
 
 def decode_envelope(payload: bytes) -> CommandEnvelope:
@@ -66,6 +74,18 @@ def decode_envelope(payload: bytes) -> CommandEnvelope:
     return envelope
 
 
+def readable_id(payload: bytes) -> str | None:
+    """Return the id of a command that is refused unread, whenever its JSON is sound and holds one."""
+    if len(payload) > _LONGEST_LOOK_BYTES:
+        return None
+    try:
+        _scan(payload)
+        found = _ID_ALONE.decode(payload).id
+    except (TrunklineError, msgspec.MsgspecError, RecursionError):
+        return None
+    return found if COMMAND_ID.fullmatch(found) is not None else None
+
+
 def decode_body(decoder: msgspec.json.Decoder[B], data: bytes | msgspec.Raw) -> B:
     """Decode a body that :func:`check_json` has seen, alone or inside its envelope."""
     return _decode(decoder, data)
@@ -75,6 +95,10 @@ def check_json(payload: bytes) -> None:
     """Raise unless *payload* is strict JSON within the bounds; what is left to find is up to the typed decoder."""
     if len(payload) > LARGEST_BYTES:
         raise OversizeError(size=len(payload), limit=LARGEST_BYTES)
+    _scan(payload)
+
+
+def _scan(payload: bytes) -> None:
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as error:

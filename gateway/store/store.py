@@ -24,6 +24,7 @@ from gateway.store.jobs import Job
 from gateway.store.lock import ExclusiveLock
 from gateway.store.options import StoreOptions
 from gateway.store.unit import StoredEvent, Unit
+from gateway.store.visit import VisitingWriter
 from gateway.store.writer import Counters, Writer
 
 log = structlog.get_logger(__name__)
@@ -49,8 +50,8 @@ class SqlStore:
 
     ``folder`` is the state folder; ``site`` is part of every event. ``prepare`` creates or upgrades the tables on the
     writer's connection: the migrations, or in tests ``Base.metadata.create_all``. ``sheddable`` are the types of events
-    (``radio.position.v1``) that are left out while the disk is nearly full. All methods belong to the event loop on
-    which :meth:`open` was called.
+    (``radio.position.v1``) that are left out while the disk is nearly full. Without ``count_start`` opening it is no
+    start of the gateway: the epoch stays. All methods belong to the event loop on which :meth:`open` was called.
     """
 
     def __init__(
@@ -62,13 +63,14 @@ class SqlStore:
         clock: Clock | None = None,
         prepare: Callable[[sa.Connection], None] = schema.upgrade,
         sheddable: Collection[str] = frozenset(),
+        count_start: bool = True,
     ) -> None:
         self._options = options
         self._clock = SystemClock() if clock is None else clock
         self._site = site
         self._lock = ExclusiveLock(folder)
         self._database: Database = open_database(options, folder)
-        self._writer = Writer(
+        self._writer = (Writer if count_start else VisitingWriter)(
             self._database,
             options,
             site=site,
@@ -83,7 +85,7 @@ class SqlStore:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
-        """Take the lock, connect, prepare the tables, begin a new epoch.
+        """Take the lock, connect, prepare the tables, begin a new epoch (unless this is no start).
 
         Raises ``StoreLockedError``, ``StoreUnavailableError``, ``StoreSchemaError``, ``StoreSiteError``.
         """

@@ -3,8 +3,8 @@
 from trunks.radio.keyer import PeiKeyer
 from trunks.radio.keyer_messages import Answer, Command, Heard, Key, Renew, Transmitter, Unkey
 from trunks.radio.lease import Lease
-from trunks.radio.simulated_network import SimulatedNetwork
 from trunks.radio.simulated_make import PROFILES
+from trunks.radio.simulated_network import SimulatedNetwork
 from trunks.radio.simulator import TetraSimulator
 
 ISSI = "09011638300023401"

@@ -12,7 +12,7 @@ async def main() -> None:
     keyer = KeyerClient("radio-1", Setup("pei", port), lambda _: None)
     await keyer.start()
     for line in ("AT", "AT+CTSP=2,0,0", "AT+CTSDC=0,0,0,1,1,0,1,1,1,0,0", "AT+CTSDS=12,0,0,0,1"):
-        while (await keyer.command(line)).outcome != "ok":
+        while (await keyer.command(line)).outcome != "ok":  # noqa: ASYNC110  # the radio says when it has started
             await asyncio.sleep(0.05)
     await keyer.key("operator", "ATD1000")
     print("keyed", keyer.pid, flush=True)  # noqa: T201

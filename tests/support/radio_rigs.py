@@ -8,8 +8,8 @@ from gateway.core.clock import SystemClock
 from tests.support.local_keyer import FakePort, LocalKeyer
 from trunks.radio.drivers.handshake import HandshakeDriver, HandshakeOptions
 from trunks.radio.drivers.tetra import TetraDriver, TetraOptions
-from trunks.radio.simulated_network import SimulatedNetwork
 from trunks.radio.simulated_make import PROFILES
+from trunks.radio.simulated_network import SimulatedNetwork
 from trunks.radio.simulator import TetraSimulator
 
 ISSI = "09011638300023401"

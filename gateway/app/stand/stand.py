@@ -165,9 +165,8 @@ class Stand:
 
     async def gateway_ready(self) -> bool:
         """Tell whether every part of the gateway is ready."""
-        if not await accepts_local(self.paths.socket):
-            return False
-        return await asyncio.to_thread(self._ready_now)
+        # httpcore leaves a socket open that it could not connect
+        return await accepts_local(self.paths.socket) and await asyncio.to_thread(self._ready_now)
 
     def _ready_now(self) -> bool:
         try:

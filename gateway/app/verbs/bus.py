@@ -72,8 +72,9 @@ def send(  # noqa: PLR0917  # one argument for each option
     except TrunklineError as error:
         if as_json:
             told = error.as_dict(language()) | {"code": getattr(error, "original_code", error.code)}
-            refused = {"id": key, "name": name, "state": "rejected", "result": None, "error": told}
-            click.echo(json.dumps(refused, ensure_ascii=False))
+            state = "unknown" if error.kind is Kind.UNKNOWN_OUTCOME else "rejected"
+            ended = {"id": key, "name": name, "state": state, "result": None, "error": told}
+            click.echo(json.dumps(ended, ensure_ascii=False))
         elif getattr(error, "original_code", error.code) == "command.schema":
             click.echo(_usage(name), err=True)
         raise

@@ -213,8 +213,8 @@ async def test_nobody_is_answered_outside_the_own_prefix(gateway: Gateway, app: 
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\xff\xfe", b"{", b'{"a":NaN}', b"[" * 3000, b'{"id":"x","id":"y"}', b'{"id":"x"}', b'"\\ud800"'],
-    ids=["empty", "not-utf8", "cut", "nan", "deep", "duplicate", "schema", "surrogate"],
+    [b"", b"\xff\xfe", b"{", b'{"id":NaN}', b"[" * 3000, b'{"id":"x","id":"y"}', b'{"id":"a b"}', b'"\\ud800"'],
+    ids=["empty", "not-utf8", "cut", "nan", "deep", "duplicate", "no-id", "surrogate"],
 )
 async def test_what_cannot_be_read_is_refused_with_an_answer(app: Application, payload: bytes) -> None:
     await app.send(payload)
@@ -223,10 +223,25 @@ async def test_what_cannot_be_read_is_refused_with_an_answer(app: Application, p
     assert refused["error"]["code"].startswith("command.")
 
 
+async def test_a_command_of_which_only_the_id_can_be_used_is_answered_under_its_id(app: Application) -> None:
+    await app.send(b'{"id":"c1","data":{}}')
+    refused = await app.final("c1")
+    assert (refused["id"], refused["error"]["code"]) == ("c1", "command.schema")
+
+
+async def test_a_command_that_is_too_long_is_answered(gateway: Gateway, app: Application) -> None:
+    await app.send(envelope("c1", "1" * 40_000))
+    refused = await app.final("c1")
+    assert (refused["state"], refused["error"]["code"]) == ("rejected", "command.oversize")
+    await app.send(envelope("c2", "1" * 32_000))
+    assert (await app.final("c2"))["state"] == "succeeded"
+    assert len(gateway.exchange.dialled) == 1
+
+
 async def test_an_unknown_application_is_refused_and_audited(gateway: Gateway, app: Application) -> None:
     await app.connection.subscribe("gw/v1/duty/res/ghost/#")
     await app.connection.publish(Publication("gw/v1/duty/cmd/ghost/tel/dial", envelope("c1")))
-    topic = "gw/v1/duty/res/ghost/unreadable"
+    topic = "gw/v1/duty/res/ghost/c1"
     await until(lambda: bool(app.answers("", topic)))
     assert app.answers("", topic)[0]["error"]["code"] == "not_found"
     assert ("tel.dial", "rejected", '{"error":"not_found"}') in await audited(gateway)
@@ -235,7 +250,7 @@ async def test_an_unknown_application_is_refused_and_audited(gateway: Gateway, a
 
 async def test_a_retained_command_is_refused_audited_and_cleared(gateway: Gateway, app: Application) -> None:
     await app.send(envelope("c1"), retain=True)
-    assert (await app.final("unreadable"))["error"]["code"] == "command.retained"
+    assert (await app.final("c1"))["error"]["code"] == "command.retained"
     assert ("tel.dial", "rejected", '{"error":"command.retained"}') in await audited(gateway)
     assert gateway.exchange.dialled == []
     seen: list[Delivery] = []
@@ -257,7 +272,7 @@ async def test_a_command_that_was_retained_while_the_gateway_was_away_does_not_f
     await gateway.stop()
     await app.send(envelope("c1"), retain=True)
     await gateway.start()
-    assert (await app.final("unreadable"))["error"]["code"] == "command.retained"
+    assert (await app.final("c1"))["error"]["code"] == "command.retained"
     assert gateway.exchange.dialled == []
 
 

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.store.errors import StoreLockedError, StoreOverloadedError, StoreSiteError, StoreUnavailableError
+from gateway.store.journal import META_LAST_GROUP, read_meta
 from gateway.store.unit import StoredEvent, Unit
 from tests.integration.store.conftest import Opened
 from tests.support.ledger import Entry, assert_whole, body, enter, entries, happening, journal
@@ -33,6 +34,23 @@ async def test_numbers_go_on_and_the_epoch_rises_over_a_restart(opened: Opened) 
         await store.write(enter("b"), name="enter")
         await assert_whole(store)
         assert body((await journal(store))[-1])["aggseq"] == 4
+
+
+async def test_a_look_from_the_command_line_is_no_start(opened: Opened) -> None:
+    async with opened(count_start=False) as store:
+        assert store.epoch == 1  # nothing was ever started: the first look counts for it
+    async with opened() as store:
+        assert store.epoch == 2
+        await store.write(enter("a", events=2), name="enter")
+    for entry in ("b", "c"):
+        async with opened(count_start=False) as store:
+            assert (store.epoch, store.last_seq) == (2, 2 if entry == "b" else 3)
+            await store.write(enter(entry), name="enter")
+            marker = await store.read(lambda connection: read_meta(connection)[META_LAST_GROUP])
+            assert marker == ("2.2" if entry == "b" else "2.3")  # else a commit in doubt could be taken for another
+    async with opened() as store:
+        assert store.epoch == 3
+        await assert_whole(store)
 
 
 async def test_a_failing_unit_leaves_nothing_and_hinders_no_neighbour(opened: Opened) -> None:

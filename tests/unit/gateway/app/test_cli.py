@@ -1,7 +1,9 @@
 """The command line as a person meets it: what it says, and with which code it ends. No daemon runs here."""
 
+import asyncio
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +11,11 @@ from click.testing import CliRunner
 from gateway.app import client
 from gateway.app.cli import main
 from gateway.app.verbs.bus import exit_code, readable
+from gateway.commands import ledger
+from gateway.commands.answers import Answer, AnswerNote, CommandState, Reply, Source
+from gateway.commands.ledger import LedgerEntry
+from gateway.store.options import StoreOptions
+from gateway.store.store import SqlStore
 
 
 @pytest.fixture
@@ -134,6 +141,34 @@ def test_the_help_of_send_lists_every_command(trunkline):
 
     text = trunkline("send", "--help").stdout
     assert [name for name in specs_by_name() if name not in text] == []
+
+
+async def _accepted_by_the_daemon(folder):
+    """Leave a dial behind as a daemon does that was killed just after accepting it; return the epoch of that life."""
+    store = SqlStore(StoreOptions(), folder=folder, site="main")
+    await store.open()
+    now = datetime.now(UTC)
+    answer = Answer("c-1", "tel.dial", CommandState.ACCEPTED, now)
+    note = AnswerNote("application:cad", Source.BUS, Reply(), answer)
+    entry = LedgerEntry(note, "", b'{"number":"110"}', None, now, now + timedelta(minutes=1))
+    await store.write(lambda unit: ledger.insert(unit.connection, entry), name="test")
+    await store.close()
+    return store.epoch
+
+
+async def _found(folder):
+    store = SqlStore(StoreOptions(), folder=folder, site="main", count_start=False)
+    await store.open()
+    entry = await store.read(lambda connection: ledger.find(connection, "application:cad", "c-1"))
+    await store.close()
+    return store.epoch, entry.answer.state
+
+
+def test_a_look_without_a_daemon_settles_no_command_and_is_no_start_of_the_gateway(trunkline, tmp_path):
+    folder = tmp_path / "state"
+    epoch = asyncio.run(_accepted_by_the_daemon(folder))
+    assert trunkline("apps", "list").exit_code == 0
+    assert asyncio.run(_found(folder)) == (epoch, CommandState.ACCEPTED)
 
 
 @pytest.mark.parametrize(

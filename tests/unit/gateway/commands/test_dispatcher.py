@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.commands import dispatcher
 from gateway.commands.answers import CommandState, Reply, Source
 from gateway.commands.errors import CommandSchemaError, IdConflictError
 from gateway.core.clock import ManualClock
@@ -84,6 +85,7 @@ async def test_the_same_id_for_another_body_is_a_conflict_but_not_for_another_pr
     await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"number": "119"}))).outcome()
     conflict = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, data={"number": "120"}))
     assert isinstance(conflict.refusal, IdConflictError)
+    assert not conflict.note.in_ledger  # nothing there brings this answer again after a reconnect
     assert conflict.answer.error["code"] == "command.id_conflict"
     other = await desk.dispatcher.accept(STRANGER, "tel.dial", envelope(clock, data={"line": "line-8"}))
     assert (await other.outcome()).state is CommandState.SUCCEEDED
@@ -179,6 +181,7 @@ async def test_a_flood_of_refusals_is_answered_but_cannot_fill_the_disk(desk, cl
         assert ticket.answer.state is CommandState.REJECTED
         broken = await desk.dispatcher.accept(STRANGER, "tel.dial", b"{")
         assert broken.answer.error["code"] == "command.not_json"
+        assert ticket.note.in_ledger == (number < 15)
     assert len(await desk.audit.query(limit=1000)) == 30
     await clock.advance(10)
     await desk.dispatcher.accept(STRANGER, "tel.dial", envelope(clock, "later"))
@@ -246,6 +249,18 @@ async def test_a_store_that_is_down_means_deliver_it_again(desk, clock):
     ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock))
     assert (await ticket.outcome()).state is CommandState.SUCCEEDED
     assert desk.dispatcher._pending.total() == 0
+
+
+async def test_a_visitor_settles_nothing_and_carries_out_only_what_it_is_given(desk, clock):
+    await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "left", data={"how": "hold"}))
+    await desk.kill()
+    desk.dispatcher.open()
+    await desk.dispatcher.submit(APP, "tel.dial", b"{}", command_id="own")
+    assert (await desk.dispatcher.answer(APP, "own", wait_s=5)).state is CommandState.SUCCEEDED
+    again = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "left", data={"how": "hold"}))
+    assert (again.answer.state, again.answer.duplicate, again.later) == (CommandState.ACCEPTED, True, None)
+    assert (await desk.dispatcher.answer(APP, "left")).state is CommandState.ACCEPTED
+    assert desk.exchange.effects == {"cad/own": 1}
 
 
 async def test_an_acceptance_in_doubt_is_begun_when_it_is_delivered_again(desk, clock):
@@ -388,3 +403,13 @@ async def test_the_local_user_is_told_apart_from_http(desk):
     await desk.dispatcher.submit(root, "tel.dial", b"{}", command_id="l-1")
     rows = await desk.audit.query(principal="local:root")
     assert rows[-1].details["source"] == "local"
+
+
+async def test_everything_old_is_forgotten_at_once(desk, clock, monkeypatch):
+    monkeypatch.setattr(dispatcher, "_PRUNED_AT_ONCE", 2)
+    for number in range(5):
+        await (await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, f"c-{number}"))).outcome()
+    await clock.advance(15 * 86_400)
+    assert await desk.dispatcher.prune() == 5
+    with pytest.raises(NotFoundError):
+        await desk.dispatcher.answer(APP, "c-4")
