@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.core.clock import Clock
 from trunks.radio import pei_commands
-from trunks.radio.driver import RadioEvent, TransmitChanged, Verdict
+from trunks.radio.driver import RadioEvent, TransmitChanged, TransmitterStuck, Verdict
 from trunks.radio.errors import KeyerLostError, KeyRefusedError
 from trunks.radio.keyer_client import KeyerPort
 from trunks.radio.keyer_messages import Answer
@@ -115,6 +115,13 @@ class TetraPushToTalk:
         """Take what the keyer did by itself."""
         if state == "releasing" and reason not in ("let_go", "recover"):
             self._tell(TransmitChanged(None, reason))
+
+    def port_lost(self) -> None:
+        """The port is gone. Who spoke is told, and that nobody knows whether the radio still transmits."""
+        if self._holder:
+            self._holder = ""
+            self._tell(TransmitChanged(None, "port_lost"))
+            self._tell(TransmitterStuck("port_lost"))
 
     def lost(self) -> None:
         """The permission is gone."""
