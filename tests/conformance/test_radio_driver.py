@@ -114,3 +114,13 @@ async def test_a_port_that_goes_away_ends_the_run_with_its_reason(rig):
     with pytest.raises(KeyerLostError, match="hung up"):
         await rig.task
     assert LinkHeard(up=False, reason="hung up") in rig.events
+
+
+async def test_a_port_that_goes_away_while_keyed_is_told_to_who_speaks(rig):
+    driver = await started(rig)
+    async with rig.holding("operator:仇英"):
+        await driver.ptt.key("operator:仇英")
+        rig.keyers[-1].unplug()
+        with pytest.raises(KeyerLostError):
+            await rig.task
+    assert TransmitChanged(None, "port_lost") in rig.events

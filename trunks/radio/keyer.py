@@ -44,10 +44,12 @@ _QUEUE_LIMIT = 64
 _ANSWER_LIMIT = 64
 _LATE_LIMIT = 3
 _KEYING = re.compile(r"\s*AT\s*(D|A\s*$|\+CTXD)|;|&", re.IGNORECASE)
+_PLAIN = re.compile(r"AT[ -~]{0,256}")
+_DIGITS = re.compile(r"[0-9A-Fa-f]{0,1024}")
 _DIAL = re.compile(r"ATD\d{1,24}")
 _PARAMETERS = re.compile(r"AT\+CTSDC=([\d,]*)")
 _SIMPLEX, _TRANSMIT = 4, 8
-_DEMAND = re.compile(r"AT\+CTXD=(\d{1,3}),")
+_DEMAND = re.compile(r"AT\+CTXD=(\d{1,3}),[0-3]")
 _DATA_END = b"\x1b\x1a\r"
 _LINE_END = b"=\r"
 
@@ -128,6 +130,13 @@ class PeiKeyer:
         if self._urgent:
             return bytes(self._urgent)
         return b"" if self._running is None else self._running.octets[self._running.written :]
+
+    def last_words(self) -> bytes:
+        """Return what ends everything, for a process that can do nothing else any more; nothing if nothing is keyed."""
+        if not self._exposed:
+            return b""
+        release = b"" if self._instance is None else cease(self._instance).encode() + b"\r"
+        return _DATA_END + _LINE_END + release + b"ATH\r"
 
     def wrote(self, count: int) -> None:
         """Say that *count* octets of :meth:`output` have left."""
@@ -218,6 +227,8 @@ class PeiKeyer:
     def _take_command(self, message: Command) -> None:
         if _KEYING.search(message.line) and not self._is_quiet(message.line):
             self._refuse(message.id, "keying_command")
+        elif not _PLAIN.fullmatch(message.line) or not _DIGITS.fullmatch(message.data):
+            self._refuse(message.id, "not_a_command")
         elif len(self._queue) >= _QUEUE_LIMIT:
             self._refuse(message.id, "too_many")
         else:
@@ -235,9 +246,11 @@ class PeiKeyer:
         else:
             self._queue.appendleft(message)
 
-    def _why_not(self, message: Key) -> str:
+    def _why_not(self, message: Key) -> str:  # one for each reason
         if self._releasing:
             return "releasing"
+        if not (_DIAL.fullmatch(message.line) or _DEMAND.fullmatch(message.line)):
+            return "not_a_key_up"
         if self._is_busy(message.line):
             return "busy"
         if self._identity and self._seen_identity != self._identity:
@@ -266,7 +279,7 @@ class PeiKeyer:
         if isinstance(message, Key) and self._lease.holder != message.holder:
             self._refuse(message.id, "lapsed")
             return
-        line = message.line.encode("ascii", "replace") + b"\r"
+        line = message.line.encode("ascii") + b"\r"
         data = b"" if isinstance(message, Key) or not message.data else b"\n" + message.data.encode("ascii") + b"\x1a"
         keying = isinstance(message, Key)
         if keying:

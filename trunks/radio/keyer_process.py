@@ -88,6 +88,18 @@ class KeyerProcess:
                 self._wait(now_s, woken)
         except SerialPortError as error:
             self._send(Failed(str(error.fields.get("reason", error))))
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Release without waiting for anything: whatever ended this process, it does not end keyed."""
+        try:
+            if self._pei is not None:
+                self._port.write(self._pei.last_words())
+            elif not self._keyer.released:
+                self._keyer.parent_gone(time.monotonic())
+        except SerialPortError:
+            return  # the port is gone; the next keyer releases
 
     def _terminate(self, _number: int, _frame: object) -> None:
         self._terminated = True
@@ -114,11 +126,15 @@ class KeyerProcess:
             return
         except OSError:
             packet = b""
-        if not packet:
+        try:
+            message = unpack_to_keyer(packet) if packet else None
+        except msgspec.DecodeError:
+            message = None  # a parent that talks nonsense is no parent
+        if message is None:
             self._selector.unregister(self._control)
             self._keyer.parent_gone(time.monotonic())
             return
-        self._keyer.told(unpack_to_keyer(packet), time.monotonic())
+        self._keyer.told(message, time.monotonic())
 
     def _move_out(self) -> None:
         if self._pei is not None and (octets := self._pei.output()):

@@ -34,7 +34,7 @@ class SerialPort:
             self._port.exclusive = True
             self._port.dtr = self._port.rts = False
             self._port.open()
-            self._hang_up_on_close()
+            self._set_terminal()
         except (OSError, ValueError, termios.error) as error:
             raise SerialPortError(port=path, reason=str(error)) from error
 
@@ -90,7 +90,9 @@ class SerialPort:
         """Close it, which lowers DTR and RTS."""
         self._port.close()
 
-    def _hang_up_on_close(self) -> None:
+    def _set_terminal(self) -> None:
         attributes = termios.tcgetattr(self.fileno())
         attributes[2] |= termios.HUPCL
+        # With a minimum of one octet, an empty read means that the line was hung up, and never that nothing came.
+        attributes[6][termios.VMIN], attributes[6][termios.VTIME] = 1, 0
         termios.tcsetattr(self.fileno(), termios.TCSANOW, attributes)

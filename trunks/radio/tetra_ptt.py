@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 from gateway.core.clock import Clock
 from trunks.radio import pei_commands
-from trunks.radio.driver import RadioEvent, TransmitChanged, Verdict
-from trunks.radio.errors import KeyerLostError
+from trunks.radio.driver import RadioEvent, TransmitChanged, TransmitterStuck, Verdict
+from trunks.radio.errors import KeyerLostError, KeyRefusedError
 from trunks.radio.keyer_client import KeyerPort
 from trunks.radio.keyer_messages import Answer
 from trunks.radio.tetra import TetraCall, TetraTranslator
@@ -48,6 +48,8 @@ class TetraPushToTalk:
         keyer = self._keyer()
         if keyer is None:
             raise KeyerLostError(radio=self._radio, reason="it is not connected")
+        if self._holder not in ("", holder):
+            raise KeyRefusedError(radio=self._radio, reason="held")
         group = self._translator.group
         async with self._dialling:
             call = self._translator.call_of(group)
@@ -62,16 +64,9 @@ class TetraPushToTalk:
                 call.demanded = True
             decided: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
             self._decided = decided
-            keyed = False
-            try:
-                answer = await keyer.key(holder, line, sound_device=self._sound_device)
-                keyed = answer.outcome == "ok"
-            finally:
-                if not keyed:
-                    self._decided = self._translator.dialled = None
-            if not keyed:
+            if not await self._keyed(keyer, holder, line):
+                self._decided = self._translator.dialled = None
                 return Verdict.REFUSED
-            self._holder = holder
         try:
             async with self._clock.timeout(GRANT_S):
                 return await decided
@@ -79,6 +74,20 @@ class TetraPushToTalk:
             return Verdict.QUEUED
         finally:
             self._decided = None if self._decided is decided else self._decided
+
+    async def _keyed(self, keyer: KeyerPort, holder: str, line: str) -> bool:
+        before, self._holder = self._holder, holder
+        try:
+            answer = await keyer.key(holder, line, sound_device=self._sound_device)
+        except KeyRefusedError:
+            self._holder = before
+            self._decided = self._translator.dialled = None
+            raise
+        if answer.outcome == "ok":
+            return True
+        # Refused by the radio, or not answered: it may be keyed all the same.
+        await self.release(holder)
+        return False
 
     def renew(self, holder: str) -> None:
         """Prolong the lease of *holder*."""
@@ -106,6 +115,13 @@ class TetraPushToTalk:
         """Take what the keyer did by itself."""
         if state == "releasing" and reason not in ("let_go", "recover"):
             self._tell(TransmitChanged(None, reason))
+
+    def port_lost(self) -> None:
+        """The port is gone. Who spoke is told, and that nobody knows whether the radio still transmits."""
+        if self._holder:
+            self._holder = ""
+            self._tell(TransmitChanged(None, "port_lost"))
+            self._tell(TransmitterStuck("port_lost"))
 
     def lost(self) -> None:
         """The permission is gone."""

@@ -168,6 +168,24 @@ async def test_the_wrong_radio_is_not_keyed_and_a_lapse_is_told(bench):
         await keyer.stop()
 
 
+@pytest.mark.parametrize("end", ["nonsense", "terminated"])
+async def test_whatever_ends_a_keyer_it_does_not_end_keyed(bench, end):
+    bench.power()
+    keyer = KeyerClient("radio-1", Setup("pei", str(bench.port)), lambda _: None)
+    await keyer.start()
+    await keyer.command("AT+CTSDC=0,0,0,1,1,0,1,1,1,0,0")
+    await keyer.key("operator", "ATD1000")
+    await until(lambda: bench.entries("keyed"), "the radio is keyed")
+    ended_s = time.monotonic()
+    if end == "nonsense":
+        keyer._socket.send(b"{")
+    else:
+        os.kill(keyer.pid, signal.SIGTERM)
+    assert await unkeyed_after(bench, ended_s) <= LIMIT_S
+    await until(keyer.lost.is_set, "the keyer ends")
+    await keyer.stop()
+
+
 async def test_a_port_that_goes_away(bench):
     bench.power()
     keyer = KeyerClient("radio-1", Setup("pei", str(bench.port)), lambda _: None)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from tests.support.radio_rigs import Reporter
 from tests.support.wait import until
 from trunks.radio.driver import LinkHeard, StatusHeard, TalkStarted, Verdict
 from trunks.radio.drivers.tetra import TetraDriver, TetraOptions
+from trunks.radio.errors import KeyerLostError
+from trunks.radio.simulated_make import PROFILES
+from trunks.radio.simulator_pty import PtySimulator
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +46,59 @@ def do(program, **action):
 
 def entries(folder):
     return [json.loads(line) for line in (folder / "log").read_text(encoding="utf-8").splitlines()]
+
+
+class Plugged:
+    """A radio with *identity* at a port, until it is unplugged."""
+
+    def __init__(self, folder, name, identity):
+        self.log = folder / f"{name}.log"
+        self._file = self.log.open("w", encoding="utf-8")
+        (folder / "ports").mkdir(exist_ok=True)
+        self._radio = PtySimulator(folder / "ports" / name, identity, PROFILES["plain"], self._file)
+        self._thread = threading.Thread(target=self._radio.run, name=name)
+        self._thread.start()
+
+    def entries(self, event):
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+
+    def unplug(self):
+        self._radio.stop()
+        self._thread.join()
+        self._file.close()
+
+
+async def test_a_radio_is_found_by_its_identity_and_again_on_another_port(folder):
+    ours, other = "09011638300023401", "09011638300099999"
+    stranger, radio = Plugged(folder, "a", other), Plugged(folder, "b", ours)
+    again = None
+    options = TetraOptions(identity=ours, ports=(str(folder / "ports" / "*"),), group="1000")
+    driver, events, reporter = TetraDriver("radio-1", options, SystemClock()), [], Reporter()
+    driver.listen(events.append)
+    try:
+        await until(lambda: stranger.entries("sent") and radio.entries("sent"), "both have booted")
+        running = asyncio.create_task(driver.run(reporter), name="driver")
+        await until(lambda: reporter.states == ["ready"], "it is found")
+        assert await driver.ptt.key("operator") is Verdict.GRANTED
+        await until(lambda: radio.entries("keyed"), "it is keyed")
+        radio.unplug()
+        with pytest.raises(KeyerLostError):
+            await running
+        assert events[-1].up is False
+        again = Plugged(folder, "c", ours)
+        await until(lambda: again.entries("sent"), "it has booted")
+        running = asyncio.create_task(driver.run(reporter), name="driver")
+        await until(lambda: reporter.states == ["ready", "ready"], "it is found again")
+        running.cancel()
+        await asyncio.wait([running])
+        said = [entry["line"] for entry in stranger.entries("received")]
+        assert set(said) == {"AT", "AT+CNUMF?"}
+        assert not stranger.entries("keyed")
+    finally:
+        stranger.unplug()
+        if again is not None:
+            again.unplug()
 
 
 async def test_a_driver_on_the_simulated_radio(program, folder):

@@ -105,6 +105,9 @@ class HandshakeDriver:
             raise KeyerLostError(radio=self._name, reason=keyer.reason)
         finally:
             self._keyer = None
+            if self._holder:
+                self._holder = ""
+                self._listener(TransmitChanged(None, "port_lost"))  # with its port the lines are lowered
             self._listener(LinkHeard(up=False, reason=keyer.reason))
             await keyer.stop()
 

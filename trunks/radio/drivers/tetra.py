@@ -156,6 +156,8 @@ class TetraDriver:
                 await asyncio.wait([reports])
         finally:
             self._keyer = None
+            if keyer.lost.is_set():
+                self._ptt.port_lost()
             self._tell(self._translator.forget())
             self._listener(LinkHeard(up=False, reason=keyer.reason))
             await keyer.stop()

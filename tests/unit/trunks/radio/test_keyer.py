@@ -179,6 +179,49 @@ def test_a_plain_command_never_keys(line):
     assert wired.lines() == []
 
 
+@pytest.mark.parametrize(("line", "data"), [("AT\rA/", ""), ("A/", ""), ("AT+名", ""), ("AT+CMGS=1,8", "00\x1aATD1\r")])
+def test_a_plain_command_is_one_command(line, data):
+    wired = Wired()
+    number = wired.command(line, data)
+    wired.run(0.2)
+    assert wired.answer(number).text == "not_a_command"
+    assert wired.lines() == []
+
+
+@pytest.mark.parametrize("line", ["ATA", "AT+CTXD=1,0;D1", "AT", "ATD1\rATD2", ""])
+def test_a_key_up_is_a_demand_or_a_call(line):
+    wired = Wired()
+    number = wired.key(line)
+    wired.run(0.2)
+    assert wired.answer(number).text == "not_a_key_up"
+    assert wired.lines() == []
+
+
+def test_a_call_that_begins_without_speaking_is_no_key_up():
+    wired = Wired()
+    wired.command("AT+CTSDC=0,0,0,1,1,0,1,1,0,0,0")
+    wired.run(0.2)
+    number = wired.command("ATD1000")
+    wired.run(0.3)
+    assert wired.answer(number).outcome == "ok"
+    assert wired.when("keyed") == []
+    wired.command(GROUP_CALL)
+    wired.run(0.2)
+    number = wired.command("ATD1000")
+    wired.run(0.1)
+    assert wired.answer(number).text == "keying_command"
+
+
+def test_its_last_words_end_everything():
+    wired = Wired()
+    assert wired.keyer.last_words() == b""
+    in_call(wired)
+    wired.radio.feed(b"AT+CTGS=1,10", wired.now_s)
+    wired.radio.feed(wired.keyer.last_words(), wired.now_s)
+    assert not wired.keyed
+    assert wired.radio.calls == {}
+
+
 def test_only_the_configured_radio_and_sound_device_are_keyed():
     place = [True]
     wired = Wired(identity=ISSI, sound_device="usb-1", port_in_place=lambda: place[0])

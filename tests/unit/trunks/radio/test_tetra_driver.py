@@ -307,3 +307,12 @@ async def test_coverage_that_comes_and_goes(rigs, tmp_path):
     await until(lambda: heard(rig, RegistrationHeard)[-1].state == "searching", "the loss is told")
     rig.radio.coverage(5, rig.now_s)
     await until(lambda: heard(rig, RegistrationHeard)[-1].state == "visited", "the visit is told")
+
+
+async def test_a_radio_that_is_unplugged_while_keyed_is_an_alarm(rigs, tmp_path):
+    rig = await rigs(tmp_path)
+    async with rig.holding("operator"):
+        await rig.driver.ptt.key("operator")
+        rig.keyers[-1].unplug()
+        await until(lambda: TransmitterStuck("port_lost") in rig.events, "it is told as stuck")
+    await until(rig.task.done, "the run ends")
