@@ -64,7 +64,7 @@ def write(plan: AsteriskPlan) -> Path:
     for path in (folder, state, plan.folders.run, plan.folders.recordings):
         path.mkdir(mode=0o750, parents=True, exist_ok=True)
     for name in ("db", "keys", "spool", "log/cel-custom", "var"):
-        (state / name).mkdir(parents=True, exist_ok=True)
+        (state / name).mkdir(mode=0o750, parents=True, exist_ok=True)
     for name, text in render(plan).items():
         _replace(folder / name, text, 0o600 if name in _SECRET_FILES else 0o640)
     return folder / "asterisk.conf"

@@ -104,7 +104,7 @@ def config_file(context: click.Context) -> Path | None:
 
 def _load_verbs() -> None:
     # They add themselves to `main`, so they can only be imported once it exists.
-    for name in ("system", "bus", "access", "audit", "directory"):
+    for name in ("system", "bus", "access", "audit", "directory", "decode", "short_messages", "simulate"):
         importlib.import_module(f"gateway.app.verbs.{name}")
 
 

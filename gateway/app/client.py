@@ -140,9 +140,11 @@ class LocalClient:
             self._request("POST", "/api/v1/contacts/import", content=data, params=params, timeout=_IMPORT_S)
         )
 
-    def export_contacts(self) -> bytes:
+    def export_contacts(self, *, workbook: bool) -> bytes:
         """Return all contacts as CSV."""
-        return self._request("GET", "/api/v1/contacts/export", timeout=_IMPORT_S).content
+        return self._request(
+            "GET", "/api/v1/contacts/export", params={"format": "xlsx" if workbook else "csv"}, timeout=_IMPORT_S
+        ).content
 
     def journal(self, from_seq: int) -> Iterator[dict[str, Any]]:
         """Yield every event with a sequence number of at least *from_seq* that is durable by now."""

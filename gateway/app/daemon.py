@@ -6,6 +6,7 @@ import signal
 import structlog
 
 from config.settings import Settings
+from gateway.app.consistency import check
 from gateway.app.house import House, open_house
 from gateway.app.notify import ServiceManager, clear_environment, feed_watchdog
 from gateway.app.options import GatewayOptions
@@ -22,6 +23,7 @@ async def run_daemon(settings: Settings, paths: StatePaths) -> int:
     """Run until a stop signal; return the exit code."""
     options = settings.of(GatewayOptions)
     logs.set_up(level=options.log_level, log_format=options.log_format)
+    check(settings)
     manager = ServiceManager()
     clear_environment()
     told_to_stop = asyncio.Event()
@@ -46,6 +48,6 @@ async def run_daemon(settings: Settings, paths: StatePaths) -> int:
 def stuck_loops(house: House) -> list[str]:
     """Return which loops beside the event loop no longer turn."""
     stuck = []
-    if house.store.writer_busy_s > _LONGEST_COMMIT_S:
+    if not house.store.writer_alive or house.store.writer_busy_s > _LONGEST_COMMIT_S:
         stuck.append("store-writer")
     return stuck

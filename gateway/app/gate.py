@@ -64,17 +64,18 @@ class HouseGate:
         async def work(house: House) -> ImportReport:
             principal = await _myself(house)
             principal.require("dir.import")
-            return await house.directory.import_csv(data, principal=principal, dry_run=dry_run)
+            return await house.directory.import_file(data, principal=principal, dry_run=dry_run)
 
         report: dict[str, Any] = msgspec.to_builtins(self.run(work))
         return report
 
-    def export_contacts(self) -> bytes:
+    def export_contacts(self, *, workbook: bool) -> bytes:
         """See :class:`ContactsGate`."""
 
         async def work(house: House) -> bytes:
-            (await _myself(house)).require("dir.export")
-            return await house.directory.export_csv()
+            principal = await _myself(house)
+            principal.require("dir.export")
+            return await house.directory.export_file(principal=principal, workbook=workbook)
 
         return self.run(work)
 
@@ -101,11 +102,11 @@ class ContactsGate(Protocol):
     """Moves whole files of contacts."""
 
     def import_contacts(self, data: bytes, *, dry_run: bool) -> dict[str, Any]:
-        """Import a CSV file; return the report."""
+        """Import a CSV file or a workbook; return the report."""
         ...
 
-    def export_contacts(self) -> bytes:
-        """Return all contacts as CSV."""
+    def export_contacts(self, *, workbook: bool) -> bytes:
+        """Return all contacts as CSV, or as a workbook."""
         ...
 
 

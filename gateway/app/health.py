@@ -17,6 +17,7 @@ _PARTS = {
     "broker": Text("The connection to the broker", "与消息代理的连接"),
     "web": Text("The console", "控制台"),
     "archive": Text("The archive", "文档归档"),
+    "contacts": Text("The directory", "通讯录"),
 }
 # Without these a call cannot be answered at the gateway; the others hinder, but do not silence, the duty room.
 _VITAL = frozenset({"ami", "fastagi", "calls", "telephone"})

@@ -24,7 +24,7 @@ from gateway.alarms.service import AlarmService
 from gateway.app.bus import SecurityKeeper, alarm_of, broker_security, bus_door
 from gateway.app.contract import contract, version
 from gateway.app.health import HealthAlarms
-from gateway.app.housekeeping import Housekeeping
+from gateway.app.housekeeping import Housekeeping, StoreWatch
 from gateway.app.metrics import GatewayCollector
 from gateway.app.paths import StatePaths
 from gateway.app.ringer import TelephoneRinger
@@ -51,6 +51,7 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.supervisor import Adapter, Supervisor
 from gateway.directory import commands as directory_commands
 from gateway.directory import routes as directory_routes
+from gateway.directory.care import DirectoryCare
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 from gateway.directory.service import DirectoryService
@@ -153,7 +154,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     await principals.start()
 
     numbering = Numbering(settings.of(NumberingOptions))
-    directory = DirectoryService(store, numbering, clock, audit)
+    directory = DirectoryService(store, numbering, clock, audit, folder=paths.directory)
     await directory.load()
     incidents = IncidentService(store, settings.of(IncidentOptions))
     await incidents.start()
@@ -176,12 +177,14 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         switchboard.service,
         positions=[phone.number for phone in telephone.phones],
         duty_leader=telephone.duty_leader,
+        timeout_s=settings.of(AlarmOptions).ring_timeout_s,
     )
 
     bus_options = settings.of(BusOptions)
     topics = Topics(bus_options.site)
     current = CurrentConnection()
-    replay = ReplayService(store, current, topics, clock, sensitive=sensitive_names(contract().events))
+    sensitive = sensitive_names(contract().events)
+    replay = ReplayService(store, current, topics, clock, sensitive=sensitive)
     registry = CommandRegistry(
         (
             *administration.commands(principals),
@@ -227,7 +230,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
     health.listen(lambda _: bus.retained.note_health())
 
     metrics = CollectorRegistry()
-    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, intake=bus.intake))
+    metrics.register(GatewayCollector(supervisor=supervisor, store=store, switchboard=switchboard, bus=bus))
     web = settings.of(WebOptions)
     hub = LiveHub(
         journal=store,
@@ -238,6 +241,7 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         stream_max=web.stream_max,
         stream_buffer=web.stream_buffer,
         heartbeat_s=web.heartbeat_s,
+        sensitive=sensitive,
     )
     stack.callback(hub.close)
     routes: Sequence[HTTPRouteHandler] = (
@@ -275,9 +279,11 @@ async def _build(  # one name for each part; reads from the bottom of the house 
         dispatcher=dispatcher,
         directory=directory,
         hands=(
+            StoreWatch(store, clock),
             *switchboard.adapters,
             Escalation(alarms, ringer, clock),
             ReleaseExpiry(releases, clock),
+            DirectoryCare(directory),
             ArchiveCare(archive, settings.of(ArchiveOptions), clock),
         ),
         doors=(
@@ -313,8 +319,3 @@ def build_archive(
         options=options,
         incident_of=incident_repository.link_of,
     )
-
-
-def check(settings: Settings) -> None:
-    """Raise what is wrong with settings that are right one by one but not together. Blocking."""
-    settings.of(WebOptions).check()

@@ -1,10 +1,13 @@
-"""What is done once in a while: old rows leave the journal and the ledger."""
+"""What is looked after all the time: the store's health, and old rows that leave the journal and the ledger."""
 
+import asyncio
 from typing import Protocol
 
 from gateway.core.clock import Clock
 from gateway.core.supervisor import Reporter
+from gateway.store.store import SqlStore
 
+_LOOK_S = 1.0
 _EVERY_S = 300.0
 _JOURNAL_EVERY = 12  # of these
 
@@ -37,3 +40,25 @@ class Housekeeping:
             rounds += 1
             reporter.ready()
             await self._clock.sleep(_EVERY_S)
+
+
+class StoreWatch:
+    """The adapter that shows how the store is, so that a database that is away is seen like any other part."""
+
+    name = "store"
+
+    def __init__(self, store: SqlStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def run(self, reporter: Reporter) -> None:
+        """Look every second until cancelled."""
+        while True:
+            health = await asyncio.to_thread(self._store.health)
+            if health.trouble:
+                reporter.degraded(health.trouble)
+            elif health.shedding:
+                reporter.degraded("the disk is nearly full: telemetry is left out")
+            else:
+                reporter.ready()
+            await self._clock.sleep(_LOOK_S)

@@ -48,6 +48,11 @@ class StatePaths:
         return self.root / "archive"
 
     @property
+    def directory(self) -> Path:
+        """The directory's index; made anew when it is lost."""
+        return self.root / "directory"
+
+    @property
     def broker(self) -> Path:
         """The private broker's configuration, persistence and socket."""
         return self.root / "broker"

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 _LONGEST = 60
+_LONGEST_ANSWER = 10_000
 _SIGNS = {"READY": "●", "DEGRADED": "▲", "CONFIG_ERROR": "✖", "STARTING": "…", "DISABLED": "○", "STOPPED": "■"}
 
 
@@ -29,7 +30,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterable[str]:
 
 def fields_line(item: Mapping[str, Any]) -> str:
     """Return the fields of an object that are not empty, on one line."""
-    return "  ".join(f"{key}={_value(plain(value))}" for key, value in _plain(item))
+    return "  ".join(f"{key}={_value(plain(value), longest=_LONGEST_ANSWER)}" for key, value in _plain(item))
 
 
 def plain(value: Any) -> str:
@@ -55,9 +56,9 @@ def _plain(data: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, *, longest: int = _LONGEST) -> str:
     text = str(value).replace("\n", " ")
     # What callers send may hold control characters, which a terminal would obey.
     text = "".join(letter if letter.isprintable() else "�" for letter in text)
-    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
     return f'"{text}"' if " " in text else text

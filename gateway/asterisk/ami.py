@@ -184,7 +184,8 @@ class AmiClient:
             return
         names = frozenset(self._handlers)
         try:
-            for name in sorted(names):
+            # From the first filter on nothing else passes, and FullyBooted comes once: it must not be shut out.
+            for name in (*_OWN_EVENTS, *sorted(names.difference(_OWN_EVENTS))):
                 headers = {"Operation": "Add", "MatchCriteria": f"action(include),name({name})"}
                 await session.action("Filter", headers, deadline_s=self._options.login_timeout_s)
         except AmiRefusedError as error:  # works all the same, only with more to read

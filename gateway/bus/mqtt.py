@@ -46,6 +46,9 @@ from gateway.bus.properties import encode_properties
 log = structlog.get_logger(__name__)
 
 _TICK_S = 0.5
+# Mosquitto 2.0.11 sends more than ReceiveMaximum allows to a client that acknowledges slowly. Beyond this many windows
+# nothing more is read, so that the broker keeps what waits.
+_WINDOWS_TAKEN = 4
 _FIXED_OVERHEAD = 1 + 4 + 2 + 2  # first byte, remaining length, topic length, packet id
 
 
@@ -132,6 +135,7 @@ class _Connection:
         self._ticker: asyncio.TimerHandle | None = None
         self._descriptor = -1
         self._dropped = 0
+        self._paused = False
         self._client = self._make_client()
 
     @property
@@ -351,7 +355,8 @@ class _Connection:
     # -- called by the event loop --------------------------------------------------------------------------------
 
     def _readable(self) -> None:
-        self._turn(self._read_all)
+        if not self._paused and self._descriptor >= 0:
+            self._turn(self._read_all)
 
     def _writable(self) -> None:
         self._turn(self._client.loop_write)
@@ -363,7 +368,7 @@ class _Connection:
             # TLS may hold decoded bytes for which the descriptor will never become readable again.
             if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or not isinstance(connected, ssl.SSLSocket):
                 return code
-            if connected.pending() == 0:
+            if connected.pending() == 0 or self._paused:
                 return code
 
     def _turn(self, step: Callable[[], MQTTErrorCode]) -> None:
@@ -456,6 +461,9 @@ class _Connection:
         task = self._loop.create_task(self._handle(delivery, entry), name=f"mqtt-delivery:{message.mid}")
         self._handlers.add(task)
         task.add_done_callback(self._handled)
+        if len(self._handlers) >= self._options.receive_window * _WINDOWS_TAKEN and self._descriptor >= 0:
+            self._paused = True
+            self._loop.remove_reader(self._descriptor)
 
     async def _handle(self, delivery: Delivery, entry: _Unacknowledged) -> None:
         await self._handler(delivery)
@@ -465,6 +473,10 @@ class _Connection:
 
     def _handled(self, task: asyncio.Task[None]) -> None:
         self._handlers.discard(task)
+        if self._paused and self._descriptor >= 0 and len(self._handlers) <= self._options.receive_window:
+            self._paused = False
+            self._loop.add_reader(self._descriptor, self._readable)
+            self._loop.call_soon(self._readable)  # what TLS has decoded already makes no descriptor readable
         if task.cancelled():
             return
         error = task.exception()

@@ -1,7 +1,9 @@
 """The outbox relay: every event of the journal goes to the broker, in order, and none is lost.
 
-The position moves only over events that the broker took, or that were set aside because it will never take them (0x87
-is a wrong right at the broker, 0x95 an event too large). A broker that confirms an event may still lose it in a crash
+The position moves only over events that the broker took, or that were set aside so that they block no other: 0x95 is
+an event too large, which no broker will take; 0x87 is a wrong right at the broker, and a broker that is full for ten
+minutes is not waited for any longer. The last two are tried again at every connection and every minute. A broker that
+confirms an event may still lose it in a crash
 before it has written it down; so the position follows ``settle_s`` behind, and after a lost connection what was
 confirmed within that time is published again, with the same ``gwseq``. Nothing is lost; what comes twice is told apart
 by its number.
@@ -27,16 +29,12 @@ from gateway.store.unit import StoredEvent
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
-_SET_ASIDE = frozenset(
-    {
-        Reason.NOT_AUTHORIZED,
-        Reason.TOPIC_NAME_INVALID,
-        Reason.PACKET_TOO_LARGE,
-        Reason.PAYLOAD_FORMAT_INVALID,
-    }
-)
-_TRIES = 6
+_NEVER_TAKEN = frozenset({Reason.TOPIC_NAME_INVALID, Reason.PACKET_TOO_LARGE, Reason.PAYLOAD_FORMAT_INVALID})
+_SET_ASIDE = _NEVER_TAKEN | {Reason.NOT_AUTHORIZED}
+_PATIENCE_S = 600.0
 _FIRST_RETRY_S = 0.2
+_LONGEST_RETRY_S = 15.0
+_AGAIN_S = 60.0
 _BATCH = 256
 _POLL_S = 1.0
 _SAVE_EVERY_S = 0.1
@@ -59,6 +57,14 @@ class Journal(Protocol):
 
     async def quarantine(self, seq: int, reason_code: int) -> None:
         """Set one event aside."""
+        ...
+
+    async def quarantined(self, after: int, *, limit: int = 256) -> Sequence[tuple[StoredEvent, int]]:
+        """Return events that are set aside above *after*, in order, each with its reason code."""
+        ...
+
+    async def release(self, seq: int) -> None:
+        """Write down that an event that was set aside has been published after all."""
         ...
 
     def listen(self, listener: Callable[[StoredEvent], None]) -> Callable[[], None]:
@@ -145,6 +151,8 @@ class OutboxRelay:
         self._saved = 0
         self._saving: asyncio.Task[None] | None = None
         self._marked_at = 0.0
+        self._failure: BaseException | None = None
+        self._again_at = 0.0
         self.published = 0
         self.set_aside = 0
 
@@ -157,12 +165,14 @@ class OutboxRelay:
         """Publish for ever. Raises what the store raises."""
         self._position = self._settled = self._saved = await self._journal.relay_position()
         self._marks.clear()
+        self._failure = None
         end = self._journal.listen(self._hear)
         try:
             while True:
                 reporter.degraded("waiting for the broker")
                 connection = await self._connections.ready()
                 reporter.ready()
+                self._again_at = 0.0
                 try:
                     await self._serve(connection, reporter)
                 except BusLostError as error:
@@ -184,17 +194,18 @@ class OutboxRelay:
         while True:
             if connection.lost.done():
                 raise lost_by(connection.lost.result())
-            self._raise_if_saving_failed()
+            self._raise_if_failed()
             self._wake.clear()
+            await self._try_again(connection, reporter)
             batch = await self._next(cursor)
             for event in batch:
                 await self._slots.acquire()
                 if connection.lost.done():
                     self._slots.release()
                     break
-                self._under_way[event.seq] = asyncio.create_task(
-                    self._settle(connection, event, reporter), name=f"outbox:{event.seq}"
-                )
+                task = asyncio.create_task(self._settle(connection, event, reporter), name=f"outbox:{event.seq}")
+                task.add_done_callback(self._settled_one)
+                self._under_way[event.seq] = task
                 cursor = event.seq
             self._save_soon()
             if not batch:
@@ -221,7 +232,7 @@ class OutboxRelay:
     async def _settle(self, connection: BusConnection, event: StoredEvent, reporter: Reporter) -> None:
         """Publish one event until it is taken or set aside; a lost connection leaves it as it is."""
         try:
-            reason = await self._publish(connection, event)
+            reason = await self._publish(connection, event, reporter)
             if not is_good(reason):
                 await self._put_aside(event, reason, reporter)
             else:
@@ -236,22 +247,57 @@ class OutboxRelay:
             self._slots.release()
             self._under_way.pop(event.seq, None)
 
-    async def _publish(self, connection: BusConnection, event: StoredEvent) -> int:
+    def _settled_one(self, task: asyncio.Task[None]) -> None:
+        # What the store raised must not stay with the task: the position would stand still and nobody would know.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._wake.set()
+
+    async def _publish(self, connection: BusConnection, event: StoredEvent, reporter: Reporter) -> int:
+        publication = self._publication(event)
+        reason = await connection.publish(publication)
+        given_up_at = self._clock.monotonic() + _PATIENCE_S
+        delay_s = _FIRST_RETRY_S
+        while not is_good(reason) and reason not in _SET_ASIDE and self._clock.monotonic() < given_up_at:
+            log.warning("broker did not take an event yet", seq=event.seq, reason=f"0x{reason:02x}")
+            reporter.degraded(f"the broker does not take events for now (0x{reason:02x})")
+            await self._clock.sleep(delay_s)
+            delay_s = min(2 * delay_s, _LONGEST_RETRY_S)
+            reason = await connection.publish(publication)
+            if is_good(reason):
+                reporter.ready()
+        return reason
+
+    async def _try_again(self, connection: BusConnection, reporter: Reporter) -> None:
+        """Publish what was set aside and may be taken now: the rights were mended, or there is room again."""
+        if self._clock.monotonic() < self._again_at:
+            return
+        self._again_at = self._clock.monotonic() + _AGAIN_S
+        after, left, denied = 0, 0, set[tuple[str, str]]()
+        while rows := await self._journal.quarantined(after, limit=_BATCH):
+            for event, code in rows:
+                after = event.seq
+                kind = (event.domain, event.name)
+                if code in _NEVER_TAKEN:
+                    continue
+                if kind not in denied and is_good(await connection.publish(self._publication(event))):
+                    await self._journal.release(event.seq)
+                    log.info("event published after all", seq=event.seq)
+                    self.published += 1
+                else:
+                    denied.add(kind)
+                    left += 1
+        if left:
+            reporter.degraded(f"{left} events are set aside because the broker denied them")
+
+    def _publication(self, event: StoredEvent) -> Publication:
         sensitive = (event.domain, event.name) in self._sensitive
-        publication = Publication(
+        return Publication(
             topic=self._topics.event(event.domain, event.resource, event.name, sensitive=sensitive),
             payload=event.payload,
             content_type=CONTENT_TYPE,
             user=mirror(event.payload),
         )
-        reason = await connection.publish(publication)
-        tries = 1
-        while not is_good(reason) and reason not in _SET_ASIDE and tries < _TRIES:
-            log.warning("broker did not take an event yet", seq=event.seq, reason=f"0x{reason:02x}", tries=tries)
-            await self._clock.sleep(_FIRST_RETRY_S * 2 ** (tries - 1))
-            reason = await connection.publish(publication)
-            tries += 1
-        return reason
 
     async def _put_aside(self, event: StoredEvent, reason: int, reporter: Reporter) -> None:
         error = BusDeniedError(what=f"an event of type {event.domain}.{event.name}", reason=reason)
@@ -297,6 +343,12 @@ class OutboxRelay:
     async def _save(self, position: int) -> None:
         await self._journal.advance(position)
         self._saved = position
+
+    def _raise_if_failed(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        self._raise_if_saving_failed()
 
     def _raise_if_saving_failed(self) -> None:
         if self._saving is not None and self._saving.done():

@@ -45,6 +45,7 @@ class Contact(Message, frozen=True, kw_only=True):
     valid_from: date | None = None
     valid_to: date | None = None
     notes: str = ""
+    confidential: bool = False  # shown only to those with the right ``dir.confidential``
 
     @property
     def key(self) -> ContactKey:
@@ -54,6 +55,17 @@ class Contact(Message, frozen=True, kw_only=True):
     def valid_on(self, day: date) -> bool:
         """Tell whether it is valid on *day*; both ends belong to the time."""
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
+
+
+class OrgUnit(Message, frozen=True, kw_only=True):
+    """One unit of the tree: ``parent`` is the name of the unit above, empty at the top.
+
+    Aliases are other names by which people call it, 市委办 for 中共某市委员会办公室; they find every contact of it.
+    """
+
+    name: str
+    parent: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class ContactRef(Message, frozen=True, kw_only=True):

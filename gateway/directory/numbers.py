@@ -67,6 +67,11 @@ class Numbering:
         self._short = re.compile("|".join(pattern.replace("x", r"\d") for pattern in options.short_numbers) or "(?!)")
         self._international = re.compile(rf"00([1-9]\d{{6,{_MAX_DIGITS - 1}}})")
 
+    @property
+    def options(self) -> NumberingOptions:
+        """Where this house stands."""
+        return self._options
+
     def parse(self, text: str) -> Number | None:
         """Return *text* as a number, or None when it is not one (withheld, a name, empty, too long)."""
         if len(text) > _MAX_CHARS:

@@ -136,7 +136,11 @@ class SessionService:
         changed = repository.password(connection, name) != attempt.kept
         if locked or changed or attempt.digest is None or operator.disabled:
             if not locked:
-                connection.execute(sa.delete(SignInFailureRow).where(*mine))
+                # Also those of other places that are over: a stranger with many addresses must not fill the table.
+                past = unit.now - timedelta(seconds=self._options.lockout_s)
+                connection.execute(
+                    sa.delete(SignInFailureRow).where(sa.or_(sa.and_(*mine), SignInFailureRow.last_at <= past))
+                )
                 failure = {"operator": name, "source": attempt.source, "failures": failures + 1, "last_at": unit.now}
                 connection.execute(sa.insert(SignInFailureRow).values(**failure))
             if attempt.left_out is not None:

@@ -193,18 +193,39 @@ def quarantine(connection: sa.Connection, seq: int, reason_code: int, now: datet
         connection.execute(sa.insert(Quarantined), row)
 
 
+def quarantined(connection: sa.Connection, after: int, limit: int) -> list[tuple[StoredEvent, int]]:
+    """Return events that are set aside above *after*, in order, each with the broker's reason code."""
+    rows = connection.execute(
+        sa.select(*_EVENT, Quarantined.reason_code)
+        .join(Quarantined, Quarantined.seq == JournalRow.seq)
+        .where(Quarantined.seq > after)
+        .order_by(Quarantined.seq)
+        .limit(limit)
+    )
+    return [(StoredEvent(*row[:-1]), row[-1]) for row in rows]
+
+
+def release(connection: sa.Connection, seq: int) -> None:
+    """Write down that an event that was set aside has been published after all."""
+    connection.execute(sa.delete(Quarantined).where(Quarantined.seq == seq))
+
+
 # --- what time asks -------------------------------------------------------------------------------------------------
 
 
 def prune(connection: sa.Connection, before: datetime, limit: int = PRUNE_BATCH) -> int:
     """Delete up to *limit* of the oldest rows that were recorded before *before*; return how many.
 
-    Rows that are not sent yet and the newest row stay, whatever their age.
+    Rows that are not sent yet, those set aside and the newest row stay, whatever their age.
     """
     newest = sa.select(sa.func.max(JournalRow.seq)).scalar_subquery()
     rows = connection.execute(
         sa.select(JournalRow.seq, JournalRow.recorded_at, JournalRow.aggregate, JournalRow.aggseq)
-        .where(JournalRow.seq <= relay_position(connection), JournalRow.seq < newest)
+        .where(
+            JournalRow.seq <= relay_position(connection),
+            JournalRow.seq < newest,
+            JournalRow.seq.not_in(sa.select(Quarantined.seq)),
+        )
         .order_by(JournalRow.seq)
         .limit(limit)
     )

@@ -130,6 +130,11 @@ class SqlStore:
         """How long the writer has been at its present group, seconds: a loop that turns keeps this small."""
         return self._writer.busy_s
 
+    @property
+    def writer_alive(self) -> bool:
+        """Whether the writer runs: without it nothing is written any more, and only a new start helps."""
+        return self._writer.alive
+
     def health(self) -> StoreHealth:
         """Tell how the store is."""
         return StoreHealth(
@@ -242,6 +247,14 @@ class SqlStore:
         await self.write(
             lambda unit: journal.quarantine(unit.connection, seq, reason_code, unit.now), name="relay.quarantine"
         )
+
+    async def quarantined(self, after: int, *, limit: int = 256) -> Sequence[tuple[StoredEvent, int]]:
+        """Return events that are set aside above *after*, in order, each with its reason code."""
+        return await self.read(lambda connection: journal.quarantined(connection, after, limit))
+
+    async def release(self, seq: int) -> None:
+        """Write down that an event that was set aside has been published after all."""
+        await self.write(lambda unit: journal.release(unit.connection, seq), name="relay.release")
 
     # --- between the threads ----------------------------------------------------------------------------------------
 

@@ -117,6 +117,8 @@ class Writer:
     @property
     def trouble(self) -> str:
         """Why nothing can be written at present; empty when all is well."""
+        if self._thread is not None and not self._thread.is_alive():
+            return self._trouble or "the writer has ended"
         if self.busy_s > self._options.statement_timeout_s:
             return "the disk or the database does not answer"
         return self._trouble
@@ -126,6 +128,11 @@ class Writer:
         """How long the group that is being written has taken so far, seconds; 0 when there is none."""
         since = self._busy_since
         return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs. Once it has ended nothing is written any more."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def shedding(self) -> bool:

@@ -51,7 +51,7 @@ def event_routes(hub: LiveHub, journal: Journal, doorkeeper: Doorkeeper) -> list
         async def still_welcome() -> bool:
             return await doorkeeper.still_welcome(request)
 
-        return StreamAnswer(hub, _wanted(principal, domain, type_), after=after, still_welcome=still_welcome)
+        return StreamAnswer(hub, _wanted(hub, principal, domain, type_), after=after, still_welcome=still_welcome)
 
     @get("/api/v1/journal", tags=["events"], media_type="application/x-ndjson")
     async def read_journal(
@@ -62,7 +62,7 @@ def event_routes(hub: LiveHub, journal: Journal, doorkeeper: Doorkeeper) -> list
         type_: Types = None,
     ) -> Stream:
         """Read what happened: one CloudEvents envelope a line, from ``from_seq`` up to the last one durable by now."""
-        wanted = _wanted(principal, domain, type_)
+        wanted = _wanted(hub, principal, domain, type_)
         after = max((from_seq or 1) - 1, 0)
         return Stream(
             _lines(journal, wanted.event, after=after, last=hub.last_seq, limit=limit),
@@ -88,11 +88,11 @@ async def _lines(
         after = rows[-1].seq
 
 
-def _wanted(principal: Principal, domains: list[str] | None, types: list[str] | None) -> Wanted:
+def _wanted(hub: LiveHub, principal: Principal, domains: list[str] | None, types: list[str] | None) -> Wanted:
     names = frozenset(domains or ())
     if not names.issubset(DOMAINS):
         raise InvalidInputError(field="domain", reason=f"one of {', '.join(DOMAINS)}")
-    return Wanted(principal, names, frozenset(_unversioned(each) for each in types or ()))
+    return Wanted(principal, names, frozenset(_unversioned(each) for each in types or ()), hub.sensitive)
 
 
 def _unversioned(event_type: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import math
 import os
 import socket
@@ -134,6 +135,8 @@ def _config(options: WebOptions, app: ASGIApp, context: ssl.SSLContext | None) -
         lifespan="off",
         loop="none",
         log_config=None,
+        # Its warnings are about requests of strangers, who could fill a disk with them.
+        log_level=logging.ERROR,
         access_log=False,
         server_header=False,
         proxy_headers=False,

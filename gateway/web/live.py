@@ -27,10 +27,11 @@ import msgspec
 import structlog
 from litestar.types import Receive, Scope, Send
 
+from gateway.bus.dynsec_model import sensitive_right
 from gateway.core.board import Board, Shown
 from gateway.core.clock import Clock
 from gateway.core.errors import TrunklineError
-from gateway.principals.model import Principal
+from gateway.principals.model import Principal, PrincipalKind
 from gateway.store.unit import StoredEvent
 from gateway.web.errors import StreamLimitError
 from gateway.web.ports import Journal
@@ -46,22 +47,30 @@ RETRY_MS = 1000
 class Wanted:
     """What a stream carries: what *principal* may read (``<domain>.read`` on the resource), narrowed by the two sets.
 
-    ``types`` are without their version (``tel.call_started``). An empty set narrows nothing.
+    ``types`` are without their version (``tel.call_started``). An empty set narrows nothing. Of ``sensitive`` events,
+    given as domain and name, an application is told only with the right that it needs for them on the bus.
     """
 
     principal: Principal
     domains: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
+    sensitive: frozenset[tuple[str, str]] = frozenset()
 
     def event(self, event: StoredEvent) -> bool:
         """Tell whether *event* is carried."""
         if self.types and f"{event.domain}.{event.name}" not in self.types:
+            return False
+        if (event.domain, event.name) in self.sensitive and not self._may_read_sensitive(event.domain):
             return False
         return self.resource(event.domain, event.resource)
 
     def resource(self, domain: str, resource: str) -> bool:
         """Tell whether anything of *resource* is carried."""
         return (not self.domains or domain in self.domains) and self.principal.may(f"{domain}.read", resource)
+
+    def _may_read_sensitive(self, domain: str) -> bool:
+        principal = self.principal
+        return principal.kind is not PrincipalKind.APPLICATION or principal.may(sensitive_right(domain))
 
 
 @dataclass(slots=True, eq=False)
@@ -114,6 +123,7 @@ class LiveHub:
         stream_max: int = 64,
         stream_buffer: int = 2000,
         heartbeat_s: float = 1.0,
+        sensitive: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self._journal = journal
         self._board = board
@@ -123,6 +133,7 @@ class LiveHub:
         self._stream_max = stream_max
         self._stream_buffer = stream_buffer
         self.heartbeat_s = heartbeat_s
+        self.sensitive = sensitive
         self._subscriptions: set[Subscription] = set()
         self._stop_listening = (journal.listen(self._on_event), board.listen(self._on_shown))
 

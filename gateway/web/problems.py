@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
 
+_GONE = "client disconnected prematurely"
+"""What Litestar says, as an error of the server, of a client that went away in the middle of its request."""
+
 
 def language_of(accept_language: str) -> Language:
     """Return the language that ``Accept-Language`` (RFC 9110, 12.5.4) prefers; English when it names neither."""
@@ -99,7 +102,7 @@ def answer_http(request: Request[Any, Any, Any], error: HTTPException) -> Respon
         known = MethodNotAllowedError(method=request.method)
     elif error.status_code == 413:
         known = BodyTooLargeError()
-    elif error.status_code < 500:
+    elif error.status_code < 500 or error.detail == _GONE:
         known = BadRequestError(reason=error.detail)
     else:
         return answer_crash(request, error)

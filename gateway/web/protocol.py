@@ -73,6 +73,13 @@ class PatientProtocol(H11Protocol):
         super().data_received(data)
         self._watch_reading()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; hang up where another answer is under way, which a second one would be taken for."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
+
     def on_response_complete(self) -> None:
         """Go on to the next request."""
         super().on_response_complete()

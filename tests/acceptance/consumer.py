@@ -29,6 +29,8 @@ class Consumer:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.site = arguments.site
         self.app = arguments.app
+        self.lose = arguments.lose
+        self.lost = 0
         self.out = arguments.out.open("a", encoding="utf-8")
         self.lock = threading.Lock()
         self.seen: dict[int, str] = {}
@@ -49,6 +51,7 @@ class Consumer:
         self.client.username_pw_set(self.app, arguments.password_file.read_text().strip())
         self.client.on_connect = self.connected
         self.client.on_message = self.received
+        self.client.on_subscribe = lambda *arguments: print(f"subscribed: {arguments[3]}", flush=True)
         self.client.reconnect_delay_set(1, 2)
         session = Properties(PacketTypes.CONNECT)
         session.SessionExpiryInterval = 3600
@@ -71,6 +74,9 @@ class Consumer:
         seq = event["gwseq"]
         replayed = f"/replay/{self.app}" in message.topic
         with self.lock:
+            if self.lose and not replayed and event["type"] == self.lose:
+                self.lost += 1
+                return
             if self.first is None:
                 self.first = seq
             if seq in self.seen:
@@ -120,6 +126,7 @@ class Consumer:
             "last": max(self.seen, default=None),
             "missing": self.missing(),
             "duplicates_on_the_wire": self.duplicates,
+            "lost_on_purpose": self.lost,
             "replayed": self.replayed,
             "replays_asked": self.replays_asked,
             "connects": self.connects,
@@ -134,6 +141,7 @@ def main() -> None:
     parser.add_argument("--app", required=True)
     parser.add_argument("--password-file", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--lose", default="", help="a type of event to lose when it comes first, to need the replay")
     consumer = Consumer(parser.parse_args())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop.set())

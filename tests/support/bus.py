@@ -17,7 +17,7 @@ from gateway.bus.session import BusSession
 from gateway.bus.topics import Topics
 from gateway.core.board import Board
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import TrunklineError
+from gateway.core.errors import TrunklineError, UnavailableError
 from gateway.core.events import Event, Happening, seal
 from gateway.core.supervisor import Backoff, Supervisor
 from gateway.store.unit import StoredEvent
@@ -43,7 +43,8 @@ class MemoryJournal:
     def __init__(self, *, deaf: bool = False) -> None:
         self.rows: list[StoredEvent] = []
         self.position = 0
-        self.quarantined: dict[int, int] = {}
+        self.set_aside: dict[int, int] = {}
+        self.failing = 0
         self.deaf = deaf
         self._listeners: list[Callable[[StoredEvent], None]] = []
 
@@ -80,7 +81,17 @@ class MemoryJournal:
         self.position = max(self.position, seq)
 
     async def quarantine(self, seq: int, reason_code: int) -> None:
-        self.quarantined[seq] = reason_code
+        if self.failing:
+            self.failing -= 1
+            raise UnavailableError(part="the store", reason="it was told to fail")
+        self.set_aside[seq] = reason_code
+
+    async def quarantined(self, after: int, *, limit: int = 256) -> Sequence[tuple[StoredEvent, int]]:
+        chosen = [(self.rows[seq - 1], code) for seq, code in sorted(self.set_aside.items()) if seq > after]
+        return chosen[:limit]
+
+    async def release(self, seq: int) -> None:
+        del self.set_aside[seq]
 
     def listen(self, listener: Callable[[StoredEvent], None]) -> Callable[[], None]:
         if self.deaf:

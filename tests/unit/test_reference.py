@@ -9,7 +9,6 @@ import pytest
 from gateway.app import reference
 from gateway.app.contract import contract
 from gateway.app.sections import SECTIONS
-from gateway.core.errors import error_classes
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -25,7 +24,7 @@ def generated():
 
 def errors():
     reference.import_everything()
-    return sorted({leaf.code: leaf for leaf in error_classes() if leaf.__module__.split(".")[0] != "tests"}.items())
+    return sorted(reference.product_errors().items())
 
 
 def test_the_generated_pages_are_those_of_the_code(generated):

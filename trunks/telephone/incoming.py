@@ -1,5 +1,8 @@
 """What a caller gets: the answer to Asterisk's question ``agi://…/incoming,<line>``."""
 
+import re
+from datetime import UTC, datetime
+
 from gateway.asterisk.fastagi_session import AgiSession
 from gateway.core.clock import Clock
 from gateway.directory.numbers import Numbering
@@ -11,6 +14,12 @@ from trunks.telephone.options import UNASSIGNED_LINE, TelephoneOptions
 from trunks.telephone.phones import Phones
 
 _MOST_LABEL = 60
+_PROMPT_S = 1.5
+_GIVEN_UP_S = 4.0
+"""A question that has waited (this process hung) is not of now: beyond ``_PROMPT_S`` the call is told with the time in
+its unique id, which is in whole seconds; beyond ``_GIVEN_UP_S`` the dialplan has rung phones by itself, and AMI tells
+of that. It is answered all the same: a clock that is wrong must not turn callers away."""
+_UNIQUEID = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]+")
 
 
 class IncomingCalls:
@@ -43,9 +52,11 @@ class IncomingCalls:
         """The FastAGI handler. What it sets is read by the dialplan; without ``TL_TREATMENT`` that falls back."""
         request = session.request
         wanted = request.arguments[0] if request.arguments else UNASSIGNED_LINE
+        now = self._clock.wall()
+        begun = _begun(request.uniqueid, now)
         call = self._book.observe(
             Started(
-                at=self._clock.wall(),
+                at=begun,
                 uniqueid=request.uniqueid,
                 linkedid=request.uniqueid,
                 direction="in",
@@ -57,7 +68,7 @@ class IncomingCalls:
         if call is None:
             raise RuntimeError("a start was not taken")
         phones = self._phones.to_ring()
-        treatment = self._treat(call, wanted, phones)
+        treatment = self._treat(call, wanted, phones, waited_s=(now - begun).total_seconds())
         variables = {"TL_CALL": call.id}
         if call.contact is not None:
             variables["CALLERID(name)"] = call.contact.label[:_MOST_LABEL]
@@ -67,18 +78,20 @@ class IncomingCalls:
         variables["TL_TREATMENT"] = treatment
         await session.set_variables(variables)
 
-    def _treat(self, call: Call, wanted: str, phones: list[str]) -> Treatment:
+    def _treat(self, call: Call, wanted: str, phones: list[str], *, waited_s: float) -> Treatment:
         caller = self._numbering.parse(call.caller)
         if caller is not None and caller.value in self._blocked:
             return "refuse"
         line = self._lines.of_call(call.id)
         reason: RingReason = "hunted"
         if line is None:
-            if not self._options.overflow:
+            if not self._options.overflow and waited_s <= _PROMPT_S:
                 return "busy"
             reason = "overflow"
         elif line == wanted:
             reason = "line"
+        if waited_s > _GIVEN_UP_S:
+            return "ring"
         self._book.observe(
             Ringing(
                 at=self._clock.wall(),
@@ -89,3 +102,12 @@ class IncomingCalls:
             )
         )
         return "ring"
+
+
+def _begun(uniqueid: str, now: datetime) -> datetime:
+    """When the caller's channel was made: now, unless its unique id (seconds since 1970, a dot, a count) is older."""
+    match = _UNIQUEID.fullmatch(uniqueid)
+    if match is None:
+        return now
+    begun = datetime.fromtimestamp(int(match[1]), UTC)
+    return begun if (now - begun).total_seconds() > _PROMPT_S else now

@@ -66,6 +66,7 @@ class TelephoneService:
         self._rules = rules
         self._clock = clock
         self._trunk = trunk_endpoint
+        self._reserved: set[str] = set()  # phones between the decision to ring them and the call that shows it
 
     async def dial(
         self,
@@ -89,25 +90,28 @@ class TelephoneService:
         phone = self._position(position)
         call_id = new_id()
         taken = self._seize(call_id, line)
+        self._reserved.add(phone)
         try:
             await begin()
+            call = self._begin(
+                Started(
+                    at=self._clock.wall(),
+                    uniqueid="",
+                    linkedid=CHANNEL_PREFIX + call_id,
+                    direction="out",
+                    called=dialled.digits,
+                    line=taken,
+                    phone=phone,
+                    call_id=call_id,
+                    dialled_by=dialled_by,
+                    incident=incident,
+                )
+            )
         except BaseException:
             self._release(call_id)
             raise
-        call = self._begin(
-            Started(
-                at=self._clock.wall(),
-                uniqueid="",
-                linkedid=CHANNEL_PREFIX + call_id,
-                direction="out",
-                called=dialled.digits,
-                line=taken,
-                phone=phone,
-                call_id=call_id,
-                dialled_by=dialled_by,
-                incident=incident,
-            )
-        )
+        finally:
+            self._reserved.discard(phone)
         await self._written_down()
         await self._place(call, self._exchange.originate(call, phone, dialled.digits, taken))
         return call
@@ -160,14 +164,16 @@ class TelephoneService:
 
     def _position(self, wanted: str | None) -> str:
         known = self._phones.numbers()
+        # Asterisk tells that a phone is in use only once it rings; two commands may be decided before that.
+        taken = self._reserved | {call.phone for call in self._book.open() if call.phone}
         if wanted is None:
-            free = self._phones.free()
+            free = [phone for phone in self._phones.free() if phone not in taken]
             if not free:
                 raise PositionBusyError(position=", ".join(known), state="not free")
             return free[0]
         if wanted not in self._phones:
             raise PositionUnknownError(position=wanted, known=", ".join(known))
-        state = self._phones.state(wanted)
+        state = "in use" if wanted in taken else self._phones.state(wanted)
         if state not in {FREE, ""}:
             raise PositionBusyError(position=wanted, state=state.lower())
         return wanted

@@ -179,7 +179,7 @@ async def _furnish(stand: Stand) -> dict[str, str]:
     made: dict[str, str] = {}
     contacts = resources.files("config").joinpath("examples/contacts.csv").read_bytes()
     async with open_house(stand.settings, stand.paths, running=False) as house:
-        await house.directory.import_csv(contacts, principal=SYSTEM)
+        await house.directory.import_file(contacts, principal=SYSTEM)
         if not await house.principals.operators():
             made[_OPERATOR] = await house.principals.bootstrap_administrator(_OPERATOR)
         known = [application.name for application in await house.principals.applications.list()]

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from gateway.app.stand.errors import ProgramFailedError
-from gateway.app.stand.ports import free_ports
+from gateway.app.stand.ports import free_port, free_ports
 from gateway.app.stand.processes import Child, accepts, find_program
 from gateway.core.errors import DeadlineError
 
@@ -69,7 +69,9 @@ class Softphone:
     async def start(self, deadline_s: float = 10.0) -> None:
         """Start it; with a password, wait until it is registered."""
         control = free_ports(1)[0]
-        sip = free_ports(1, udp=True, host=self.setup.address)[0]
+        # it listens by TCP too
+        ports = free_ports(50, udp=True, host=self.setup.address)
+        sip = next(port for port in ports if free_port(port, host=self.setup.address) == port)
         await asyncio.to_thread(self._write_files, sip, control)
         folder = self.setup.folder
         child = Child(f"baresip {self.setup.user}", [find_program("baresip"), "-f", folder], log=folder / "log")

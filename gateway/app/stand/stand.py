@@ -100,6 +100,11 @@ class Stand:
         return self.settings.of(BusOptions).site
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment that the gateway is started with."""
+        return self._environment
+
+    @property
     def mqtt_socket(self) -> Path:
         """The broker's local socket."""
         return broker_paths(self.paths).socket
@@ -160,9 +165,8 @@ class Stand:
 
     async def gateway_ready(self) -> bool:
         """Tell whether every part of the gateway is ready."""
-        if not await accepts_local(self.paths.socket):
-            return False
-        return await asyncio.to_thread(self._ready_now)
+        # httpcore leaves a socket open that it could not connect
+        return await accepts_local(self.paths.socket) and await asyncio.to_thread(self._ready_now)
 
     def _ready_now(self) -> bool:
         try:

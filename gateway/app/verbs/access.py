@@ -1,6 +1,6 @@
 """Verbs about who may do what: applications of the bus, and operators of the console."""
 
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -15,6 +15,20 @@ def _carry_out(context: click.Context, name: str, body: dict[str, Any], *, as_js
     with command_gate(place(context)) as gate:
         answer = gate.command(name, body, key=new_id(), ttl_s=None, wait_s=30.0)
     conclude(answer, as_json=as_json)
+
+
+_PASSWORD = click.option(
+    "--password-file",
+    type=click.File(encoding="utf-8"),
+    help="File whose first line is the password, - for standard input; without it you are asked.",
+)
+
+
+def _password(file: TextIO | None) -> str:
+    """Return a password that never stood on a command line, where every user of the machine could read it."""
+    if file is None:
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return file.readline().rstrip("\r\n")
 
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
@@ -81,25 +95,31 @@ def operators() -> None:
 @click.argument("name")
 @click.option("--role", "roles", multiple=True, default=("operator",), show_default=True, help="What they may do.")
 @click.option("--title", default="", help="The operator's name for people: 单雄信.")
-@click.password_option(help="Asked for when it is not given; at least ten characters.")
+@_PASSWORD
 @_JSON
 @click.pass_context
 def add_operator(  # one argument for each option
-    context: click.Context, name: str, roles: tuple[str, ...], title: str, password: str, *, as_json: bool
+    context: click.Context,
+    name: str,
+    roles: tuple[str, ...],
+    title: str,
+    password_file: TextIO | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Let an operator sign in to the console."""
-    body = {"name": name, "roles": list(roles), "display_name": title, "password": password}
+    body = {"name": name, "roles": list(roles), "display_name": title, "password": _password(password_file)}
     _carry_out(context, "sys.operator_add", body, as_json=as_json)
 
 
 @operators.command("password")
 @click.argument("name")
-@click.password_option(help="Asked for when it is not given; at least ten characters.")
+@_PASSWORD
 @_JSON
 @click.pass_context
-def operator_password(context: click.Context, name: str, password: str, *, as_json: bool) -> None:
+def operator_password(context: click.Context, name: str, password_file: TextIO | None, *, as_json: bool) -> None:
     """Set an operator's password."""
-    _carry_out(context, "sys.operator_password", {"name": name, "password": password}, as_json=as_json)
+    _carry_out(context, "sys.operator_password", {"name": name, "password": _password(password_file)}, as_json=as_json)
 
 
 @operators.command("list")

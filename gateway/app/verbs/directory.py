@@ -25,7 +25,7 @@ def contacts() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.pass_context
 def import_(context: click.Context, file: Path, *, dry_run: bool, as_json: bool) -> None:
-    """Import contacts from a CSV file (UTF-8 or GB18030): all of it or, when any row is wrong, nothing."""
+    """Import contacts from a workbook or CSV (UTF-8 or GB18030): all of it or, when any row is wrong, nothing."""
     with command_gate(place(context)) as gate:
         report = gate.import_contacts(file.read_bytes(), dry_run=dry_run)
     if as_json:
@@ -45,9 +45,9 @@ def import_(context: click.Context, file: Path, *, dry_run: bool, as_json: bool)
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @click.pass_context
 def export(context: click.Context, file: Path) -> None:
-    """Export all contacts as CSV, to a file or to standard output (-)."""
+    """Export all contacts to a file, as a workbook when it is named .xlsx, else as CSV; - is standard output."""
     with command_gate(place(context)) as gate:
-        content = gate.export_contacts()
+        content = gate.export_contacts(workbook=file.suffix.lower() == ".xlsx")
     if str(file) == "-":
         sys.stdout.buffer.write(content)
     else:

@@ -25,7 +25,7 @@ def run(context: click.Context) -> None:
 def check_config(context: click.Context) -> None:
     """Check the configuration and tell every problem in it."""
     here = place(context)
-    from gateway.app.house import check
+    from gateway.app.consistency import check
 
     check(here.settings)
     click.echo(f"ok: the configuration can be used; state lies in {here.paths.root}")

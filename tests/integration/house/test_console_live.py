@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, Route, async_playwright, expect
 
 from gateway.app.stand.phones import PhoneSetup, Softphone
 from gateway.app.stand.sipp import network
@@ -207,11 +207,21 @@ async def test_somebody_is_looked_up_and_dialled_with_arrow_and_enter(watch):
         await page.keyboard.press("ArrowUp")
         await page.keyboard.press("ArrowDown")
         number = await option.first.locator(".digits").inner_text()
+        typed = asyncio.Event()
+
+        async def slowly(route: Route) -> None:
+            await typed.wait()
+            await route.continue_()
+
+        await page.route("**/api/v1/commands/tel.dial*", slowly)
         await page.keyboard.press("Enter")
+        await page.locator("#dial-number").select_text()
+        await page.keyboard.type("没有此人")  # who is quick types the next one before the answer is there
+        typed.set()
         await phone.wait_for("CALL_INCOMING")
         await expect(page.locator(".card")).to_contain_text(number[-6:])
-        await page.keyboard.press("F9")
-        await page.keyboard.type("没有此人")
+        await expect(page.locator(".dial .answer")).to_contain_text("正在呼叫")
+        await expect(page.locator("#dial-number")).to_have_value("没有此人")
         await expect(page.locator("#dial-found")).to_have_text("通讯录中没有")
 
 

@@ -1,5 +1,6 @@
 """Every feature's routes over HTTP, on a real house with neither Asterisk nor broker."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from config.settings import load
+from gateway.app.client import LocalClient
 from gateway.app.house import House, open_house
 from gateway.app.paths import StatePaths
 from gateway.app.sections import SECTIONS
@@ -56,7 +58,7 @@ async def _signed_in(house: House, url: str, name: str, *roles: str) -> AsyncIte
 
 async def test_an_operator_reads_what_every_feature_keeps(house):
     running, url = house
-    await running.directory.import_csv(CONTACTS.encode(), principal=SYSTEM)
+    await running.directory.import_file(CONTACTS.encode(), principal=SYSTEM)
     async with _signed_in(running, url, "qiu", "operator") as client:
         for path in LISTS:
             answer = await client.get(f"/api/v1/{path}")
@@ -108,3 +110,56 @@ async def test_the_description_names_every_route_once_below_api_v1(house):
         paths = (await client.get("/api/v1/openapi.json")).json()["paths"]
     assert not [path for path in paths if path.count("/api/v1") > 1]
     assert {f"/api/v1/{path}" for path in (*LISTS, "contacts", "contacts/import", "contacts/export")} <= set(paths)
+
+
+async def test_the_directory_gives_one_answer_over_http_bus_and_command_line(house, tmp_path):
+    running, url = house
+    async with _signed_in(running, url, "chef", "administrator") as client:
+
+        async def command(verb: str, **body: object) -> dict:
+            headers = {"Idempotency-Key": new_id(), "Prefer": "wait=5"}
+            answer = (await client.post(f"/api/v1/commands/{verb}", json=body, headers=headers)).json()
+            assert answer["state"] == "succeeded", answer
+            return answer["result"]
+
+        number = {"number": "010-8234 5678", "kind": "值班"}
+        body = {"unit": "中共某市委员会办公室", "name": "单雄信", "numbers": [number], "groups": ["防汛"]}
+        made = await command("dir.contact_put", **body)
+        await command("dir.unit_put", name="中共某市委员会办公室", parent="某市委员会", aliases=["市委办"])
+        over_http = (await client.get("/api/v1/contacts", params={"q": "市委办 shanxx"})).json()
+        assert over_http == (await command("dir.search", text="市委办 shanxx"))["contacts"]
+
+        def on_the_line() -> dict:
+            with LocalClient(tmp_path / "state" / "trunkline.sock") as gate:
+                return gate.command("dir.search", {"text": "市委办 shanxx"}, key=new_id(), ttl_s=None, wait_s=5.0)
+
+        assert over_http == (await asyncio.to_thread(on_the_line))["result"]["contacts"]
+        assert over_http == [
+            {
+                "id": made["id"],
+                "unit": "中共某市委员会办公室",
+                "name": "单雄信",
+                "post": "",
+                "numbers": [{"number": "01082345678", "kind": "duty"}],
+                "match": {"field": "alias", "reason": "exact"},
+            }
+        ]
+        for path in (
+            f"contacts/{made['id']}",
+            "contacts/units",
+            "contacts/groups/防汛",
+            "contacts/lookup?number=82345678",
+        ):
+            assert "单雄信" in (text := (await client.get(f"/api/v1/{path}")).text) or "市委办" in text, path
+        (change,) = (await client.get(f"/api/v1/contacts/{made['id']}/history")).json()
+        assert (change["action"], change["by"]) == ("created", "operator:chef")
+        assert (await client.post(f"/api/v1/contacts/{made['id']}/used")).status_code == 204
+        assert (await client.get("/api/v1/contacts/none")).status_code == 404
+        book = (await client.get("/api/v1/contacts/export", params={"format": "xlsx"})).content
+        report = (await client.post("/api/v1/contacts/import?dry_run=true", content=book)).json()
+        assert (report["unchanged"], report["applied"], report["errors"]) == (1, False, [])
+    async with _signed_in(running, url, "qiu", "operator") as client:
+        headers = {"Idempotency-Key": new_id(), "Prefer": "wait=5"}
+        body = {"id": made["id"]}
+        answer = await client.post("/api/v1/commands/dir.contact_remove", json=body, headers=headers)
+        assert answer.status_code == 403

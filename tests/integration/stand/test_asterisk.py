@@ -8,6 +8,7 @@ from gateway.app.stand import asterisk
 from gateway.app.stand.asterisk import find_asterisk
 from gateway.app.stand.errors import ProgramMissingError
 from tests.support.asterisk import asterisk_stand
+from tests.support.wait import until
 
 pytestmark = pytest.mark.integration
 
@@ -17,7 +18,11 @@ async def test_after_a_crash_it_starts_again_on_the_same_plan(tmp_path):
         stand.child.process.kill()
         assert await stand.child.process.ended() == -signal.SIGKILL
         await stand.child.start()
-        assert "Asterisk 2" in await stand.child.command("core show version")
+
+        async def answers() -> bool:
+            return "Asterisk 2" in await stand.child.command("core show version")
+
+        await until(answers, "the console's answer")
 
 
 async def test_it_serves_on_loopback_alone(tmp_path):

@@ -43,7 +43,7 @@ async def test_a_caller_is_known_answered_and_told(stand: AsteriskStand) -> None
         phone = await stack.enter_async_context(stand.phone("101"))
         gateway = await stack.enter_async_context(switchboard(stand))
         await gateway.ready()
-        report = await gateway.directory.import_csv(CONTACTS, principal=SYSTEM)
+        report = await gateway.directory.import_file(CONTACTS, principal=SYSTEM)
         assert report.applied
         child = callers(stand.caller())
         await child.start()

@@ -44,18 +44,20 @@ export function showDialBox(host, context) {
     if (busy) return;
     busy = true;
     button.disabled = true;
+    const typed = number.value;
     tell("");
     try {
       const done = await api.command("tel.dial", { number: digits }, { ttlS: 10 });
       if (done.error) throw done.error;
       tell(t("telephone.dialling", done.result ?? {}));
-      clear();
+      // who is quick has begun to type the next one by now
+      if (number.value === typed) clear();
     } catch (problem) {
       tell(`${problem.title ?? problem.message} ${problem.detail ?? ""}`, true);
     } finally {
       busy = false;
       button.disabled = false;
-      number.focus();
+      if (document.activeElement === document.body) number.focus();
     }
   }
 

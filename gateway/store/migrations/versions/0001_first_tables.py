@@ -122,6 +122,21 @@ def upgrade() -> None:
         batch_op.create_index("ix_commands_state_finished_at", ["state", "finished_at"], unique=False)
 
     op.create_table(
+        "dir_changes",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("principal", sa.String(length=64), nullable=False),
+        sa.Column("action", sa.String(length=16), nullable=False),
+        sa.Column("contact_id", sa.String(length=26), nullable=True),
+        sa.Column("unit", sa.String(length=200), nullable=True),
+        sa.Column("fields", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_dir_changes")),
+    )
+    with op.batch_alter_table("dir_changes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_dir_changes_contact_id"), ["contact_id"], unique=False)
+
+    op.create_table(
         "dir_contacts",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("unit", sa.String(length=200), nullable=False),
@@ -136,8 +151,24 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.Date(), nullable=True),
         sa.Column("valid_to", sa.Date(), nullable=True),
         sa.Column("notes", sa.Text(), nullable=False),
+        sa.Column("confidential", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dir_contacts")),
         sa.UniqueConstraint("unit", "name", "post", name=op.f("uq_dir_contacts_unit_name_post")),
+    )
+    op.create_table(
+        "dir_units",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("parent", sa.String(length=200), nullable=False),
+        sa.Column("aliases", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_dir_units")),
+    )
+    op.create_table(
+        "dir_uses",
+        sa.Column("principal", sa.String(length=64), nullable=False),
+        sa.Column("contact_id", sa.String(length=26), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("weight", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("principal", "contact_id", name=op.f("pk_dir_uses")),
     )
     op.create_table(
         "document",
@@ -285,6 +316,60 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_roles")),
     )
     op.create_table(
+        "sms_inbound",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("modem", sa.String(length=32), nullable=False),
+        sa.Column("sender", sa.String(length=24), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("missing", sa.Integer(), nullable=False),
+        sa.Column("reply_to", sa.String(length=26), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sms_inbound")),
+    )
+    with op.batch_alter_table("sms_inbound", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sms_inbound_arrived_at"), ["arrived_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_sms_inbound_sender"), ["sender"], unique=False)
+
+    op.create_table(
+        "sms_job",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("request", sa.String(length=200), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Integer(), nullable=True),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("concatenation", sa.Integer(), nullable=False),
+        sa.Column("segments", sa.Integer(), nullable=False),
+        sa.Column("report", sa.Boolean(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("made_by", sa.String(length=128), nullable=False),
+        sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("incident", sa.String(length=26), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sms_job")),
+        sa.UniqueConstraint("request", name=op.f("uq_sms_job_request")),
+    )
+    with op.batch_alter_table("sms_job", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sms_job_made_at"), ["made_at"], unique=False)
+
+    op.create_table(
+        "sms_part",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("modem", sa.String(length=32), nullable=False),
+        sa.Column("sim", sa.String(length=16), nullable=False),
+        sa.Column("sender", sa.String(length=24), nullable=False),
+        sa.Column("reference", sa.Integer(), nullable=False),
+        sa.Column("wide", sa.Boolean(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("raw", sa.String(length=400), nullable=False),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("message_id", sa.String(length=26), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sms_part")),
+    )
+    with op.batch_alter_table("sms_part", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sms_part_arrived_at"), ["arrived_at"], unique=False)
+
+    op.create_table(
         "tel_calls",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("direction", sa.String(length=3), nullable=False),
@@ -423,9 +508,62 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["operator"], ["operators.name"], name=op.f("fk_sign_in_failures_operator_operators")),
         sa.PrimaryKeyConstraint("operator", "source", name=op.f("pk_sign_in_failures")),
     )
+    op.create_table(
+        "sms_recipient",
+        sa.Column("job_id", sa.String(length=26), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.String(length=24), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("cause", sa.String(length=32), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["sms_job.id"], name=op.f("fk_sms_recipient_job_id_sms_job")),
+        sa.PrimaryKeyConstraint("job_id", "place", name=op.f("pk_sms_recipient")),
+    )
+    with op.batch_alter_table("sms_recipient", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sms_recipient_number"), ["number"], unique=False)
+
+    op.create_table(
+        "sms_segment",
+        sa.Column("job_id", sa.String(length=26), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("segment", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("modem", sa.String(length=32), nullable=False),
+        sa.Column("sim", sa.String(length=16), nullable=False),
+        sa.Column("reference", sa.Integer(), nullable=True),
+        sa.Column("handed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["job_id", "place"],
+            ["sms_recipient.job_id", "sms_recipient.place"],
+            name=op.f("fk_sms_segment_job_id_place_sms_recipient"),
+        ),
+        sa.PrimaryKeyConstraint("job_id", "place", "segment", name=op.f("pk_sms_segment")),
+    )
+    with op.batch_alter_table("sms_segment", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sms_segment_sim_handed_at"), ["sim", "handed_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_sms_segment_state_priority_job_id_place_segment"),
+            ["state", "priority", "job_id", "place", "segment"],
+            unique=False,
+        )
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("sms_segment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sms_segment_state_priority_job_id_place_segment"))
+        batch_op.drop_index(batch_op.f("ix_sms_segment_sim_handed_at"))
+
+    op.drop_table("sms_segment")
+    with op.batch_alter_table("sms_recipient", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sms_recipient_number"))
+
+    op.drop_table("sms_recipient")
     op.drop_table("sign_in_failures")
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sessions_operator"))
@@ -455,6 +593,19 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_tel_calls_ended_at"))
 
     op.drop_table("tel_calls")
+    with op.batch_alter_table("sms_part", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sms_part_arrived_at"))
+
+    op.drop_table("sms_part")
+    with op.batch_alter_table("sms_job", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sms_job_made_at"))
+
+    op.drop_table("sms_job")
+    with op.batch_alter_table("sms_inbound", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sms_inbound_sender"))
+        batch_op.drop_index(batch_op.f("ix_sms_inbound_arrived_at"))
+
+    op.drop_table("sms_inbound")
     op.drop_table("roles")
     with op.batch_alter_table("release", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_release_state_not_after"))
@@ -488,7 +639,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_document_aggregate"))
 
     op.drop_table("document")
+    op.drop_table("dir_uses")
+    op.drop_table("dir_units")
     op.drop_table("dir_contacts")
+    with op.batch_alter_table("dir_changes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_dir_changes_contact_id"))
+
+    op.drop_table("dir_changes")
     with op.batch_alter_table("commands", schema=None) as batch_op:
         batch_op.drop_index("ix_commands_state_finished_at")
         batch_op.drop_index(batch_op.f("ix_commands_answer_pending"))

@@ -109,6 +109,14 @@ def test_rights_are_listed_as_they_are_given(trunkline):
     assert "rights=tel.*@line-1" in trunkline("apps", "list").stdout
 
 
+def test_a_password_is_read_from_a_file_and_not_taken_from_the_command_line(trunkline, tmp_path):
+    file = tmp_path / "password"
+    file.write_text("正确的口令正确的口令 🚒\n", encoding="utf-8")
+    assert trunkline("operators", "add", "shan", "--password-file", str(file), "--title", "单雄信").exit_code == 0
+    assert "display_name=单雄信" in trunkline("operators", "list").stdout
+    assert trunkline("operators", "password", "shan", "--password", "x" * 12).exit_code == 2
+
+
 def test_a_file_that_cannot_be_written_is_no_trace(trunkline, tmp_path):
     result = trunkline("contacts", "export", str(tmp_path / "nowhere" / "x.csv"))
     assert result.exit_code == 3

@@ -86,6 +86,15 @@ async def test_login_filters_then_events(fake, make, challenge):
     assert not client.connected
 
 
+async def test_the_boot_may_end_between_two_filters(fake, make):
+    client = make()
+    client.subscribe("BridgeEnter", handler=lambda _: None)
+    async with running(client):
+        pass
+    wanted = [each["MatchCriteria"] for each in fake.named("Filter")]
+    assert wanted[0] == "action(include),name(FullyBooted)"
+
+
 async def test_a_wrong_secret_is_a_configuration_error(fake, make):
     fake.secret = "another"
     with pytest.raises(AmiLoginError) as caught:

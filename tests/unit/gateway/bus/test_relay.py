@@ -92,8 +92,36 @@ async def test_a_denied_event_is_set_aside_with_an_alarm_and_does_not_block() ->
         assert [error.code for error in side.alarms] == ["bus.denied"]
         health = {one.name: one for one in side.supervisor.health()}
         assert health["outbox"].state is State.DEGRADED
-    assert journal.quarantined == {3: Reason.NOT_AUTHORIZED}
+    assert journal.set_aside == {3: Reason.NOT_AUTHORIZED}
     assert numbers(broker) == [1, 2, 4, 5, 6, 7, 8, 9, 10]
+
+
+async def test_a_denied_event_is_published_once_the_right_is_there() -> None:
+    denied = {2, 3}
+    broker = FussyBroker(lambda seq, _: Reason.NOT_AUTHORIZED if seq in denied else 0)
+    journal = MemoryJournal()
+    async with gateway_side(MemoryPort(broker), journal) as side:
+        journal.tell(4)
+        await until(lambda: journal.position == 4)
+        assert journal.set_aside == {2: Reason.NOT_AUTHORIZED, 3: Reason.NOT_AUTHORIZED}
+        denied.clear()
+        await broker.kill()
+        broker.down = False
+        await until(lambda: not journal.set_aside)
+        await until(lambda: {1, 2, 3, 4} <= set(numbers(broker)))
+        health = {one.name: one for one in side.supervisor.health()}
+        assert health["outbox"].state is State.READY
+
+
+async def test_a_store_that_fails_while_an_event_is_set_aside_stops_nothing() -> None:
+    broker = FussyBroker(lambda seq, _: Reason.NOT_AUTHORIZED if seq == 3 else 0)
+    journal = MemoryJournal()
+    journal.failing = 1
+    async with gateway_side(MemoryPort(broker), journal) as side:
+        journal.tell(10)
+        await until(lambda: journal.position == 10)
+        assert {one.name: one.restarts for one in side.supervisor.health()}["outbox"] == 1
+    assert journal.set_aside == {3: Reason.NOT_AUTHORIZED}
 
 
 async def test_an_oversize_event_is_set_aside() -> None:
@@ -103,7 +131,7 @@ async def test_an_oversize_event_is_set_aside() -> None:
         journal.tell(1, who="仇" * 30_000)
         journal.tell(1)
         await until(lambda: journal.position == 3)
-    assert journal.quarantined == {2: Reason.PACKET_TOO_LARGE}
+    assert journal.set_aside == {2: Reason.PACKET_TOO_LARGE}
     assert numbers(broker) == [1, 3]
 
 
@@ -114,7 +142,7 @@ async def test_a_full_broker_is_tried_again() -> None:
         journal.tell(4)
         await until(lambda: journal.position == 4)
     assert broker.tries[2] == 3
-    assert not journal.quarantined
+    assert not journal.set_aside
     assert sorted(numbers(broker)) == [1, 2, 3, 4]
 
 

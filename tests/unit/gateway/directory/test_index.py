@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 
 from gateway.directory.contact import Contact
-from gateway.directory.csv_import import read_csv
+from gateway.directory.contacts_file import read_file
 from gateway.directory.index import DirectoryIndex
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
@@ -23,7 +23,7 @@ TEXT = """unit,name,post,phone,priority,fax,aliases,valid_to
 
 
 def index() -> DirectoryIndex:
-    contacts: list[Contact] = read_csv(TEXT.encode(), NUMBERING).contacts
+    contacts: list[Contact] = read_file(TEXT.encode(), NUMBERING).contacts
     return DirectoryIndex((msgspec.structs.replace(c, id=c.name) for c in contacts), NUMBERING)
 
 

@@ -2,6 +2,7 @@ import asyncio
 import json
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.core.clock import ManualClock
 from gateway.core.errors import InvalidInputError, NotFoundError
@@ -11,6 +12,7 @@ from gateway.principals.audit import AuditTrail
 from gateway.principals.model import SYSTEM, NotPermittedError, PrincipalKind, Right
 from gateway.principals.options import PrincipalsOptions
 from gateway.principals.passwords import PasswordHasher, check_policy
+from gateway.principals.repository import SignInFailureRow
 from gateway.principals.roles import DEFAULT_ROLES
 from gateway.principals.service import PrincipalService
 from tests.support.memory_store import MemoryStore
@@ -295,6 +297,21 @@ async def test_an_application_is_known_by_its_newest_secret_until_it_is_revoked(
         await applications.principal("cad")
     again = await applications.add(SYSTEM, "cad", [])
     assert (await resolve("cad", again.secret)).rights == ()
+
+
+async def test_what_is_remembered_of_wrong_passwords_is_forgotten_when_it_counts_no_more(watch):
+    def kept() -> int:
+        with watch.store.engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(SignInFailureRow)).scalar_one()
+
+    for last in range(1, 6):
+        with pytest.raises(errors.SignInRefusedError):
+            await watch.service.sign_in("zeng", "wrong-password-1", source=f"192.0.2.{last}")
+    assert kept() == 5
+    await watch.clock.advance(61)
+    with pytest.raises(errors.SignInRefusedError):
+        await watch.service.sign_in("zeng", "wrong-password-1", source="192.0.2.9")
+    assert kept() == 1
 
 
 async def test_who_may_act_now_leaves_out_the_revoked_and_those_whose_secret_is_over(house):

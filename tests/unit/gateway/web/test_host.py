@@ -104,6 +104,27 @@ async def test_a_client_that_stalls_is_cut_off(short_path):
             writer.close()
 
 
+async def test_who_goes_away_in_the_middle_or_sends_no_http_leaves_no_trace_in_the_log(served, caplog):
+    url = httpx.URL(served.url)
+    head = b"POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    broken_off = head.replace(b"127.0.0.1", b"evil") + b"Transfer-Encoding: chunked\r\n\r\nno chunk\r\n\r\n"
+    for sent in (
+        broken_off,
+        head + b"Content-Length: 50\r\n\r\n{",
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    ):
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(sent)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+    async with httpx.AsyncClient(base_url=served.url) as client:
+        assert (await client.get("/healthz")).status_code == 200
+    told = [record for record in caplog.records if record.levelname != "DEBUG" and record.name != "httpx"]
+    assert [record.getMessage() for record in told] == []
+
+
 async def test_a_reader_that_takes_nothing_is_cut_off(short_path):
     options = WebOptions(port=0, stall_s=0.3, stop_s=1.0)
     async with console(short_path, options) as served:

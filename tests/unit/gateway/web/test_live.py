@@ -202,6 +202,29 @@ async def test_a_reader_that_is_too_slow_is_let_go_and_resumes():
     await reader.disconnect()
 
 
+@pytest.mark.parametrize(
+    ("kind", "rights", "told"),
+    [
+        (PrincipalKind.APPLICATION, ("*.read",), [2]),
+        (PrincipalKind.APPLICATION, ("*.read", "sensitive.sms"), [2]),
+        (PrincipalKind.APPLICATION, ("*.read", "sensitive.tel"), [1, 2]),
+        (PrincipalKind.OPERATOR, ("*.read",), [1, 2]),
+    ],
+)
+async def test_an_application_is_told_what_is_sensitive_only_with_the_right_of_the_bus(kind, rights, told):
+    journal, board = FakeJournal(), Board()
+    principal = Principal(kind, "wall", tuple(Right(one) for one in rights))
+    wanted = Wanted(principal, sensitive=frozenset({("tel", "call_started")}))
+    reader = Reader(hub_of(journal, board), wanted, after=0)
+    reader.connect()
+    journal.tell(CallStarted(), "line-1")
+    journal.tell(AdapterChanged(), "ami")
+    await reader.read()
+    assert reader.seqs == told
+    assert reader.last_id == 2
+    await reader.disconnect()
+
+
 async def test_rights_and_filters_hold_events_back_but_the_position_moves_on():
     journal, board, clock = FakeJournal(), Board(), ManualClock()
     board.put("sys", "ami", LineState(state="READY"))

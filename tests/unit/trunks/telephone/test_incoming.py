@@ -37,16 +37,19 @@ class Desk:
         )
         self.asked = 0
 
-    async def ask(self, line: str = "line-1", caller: str = "13800138000") -> dict[str, str]:
-        """One caller, while no writer runs at all: the store hangs."""
+    async def ask(
+        self, line: str = "line-1", caller: str = "13800138000", waited_s: float | None = None
+    ) -> dict[str, str]:
+        """One caller, while no writer runs at all: the store hangs. His question has waited for *waited_s*."""
         self.asked += 1
+        begun = self.asked if waited_s is None else int(self.clock.wall().timestamp() - waited_s)
         variables: dict[str, str] = {}
 
         async def set_variables(values: dict[str, str]) -> None:
             variables.update(values)
 
         request = SimpleNamespace(
-            uniqueid=f"{self.asked}.1", arguments=(line,), caller_number=caller, called_number="88110001"
+            uniqueid=f"{begun}.{self.asked}", arguments=(line,), caller_number=caller, called_number="88110001"
         )
         answering = asyncio.create_task(
             self.calls.answer(SimpleNamespace(request=request, set_variables=set_variables)), name="answer"
@@ -104,3 +107,19 @@ async def test_blocked_callers_are_refused_however_their_number_is_shown() -> No
     desk = Desk(blocked=("13800138000", "not a number"))
     assert (await desk.ask(caller="+8613800138000"))["TL_TREATMENT"] == "refuse"
     assert (await desk.ask(caller=""))["TL_TREATMENT"] == "ring"
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "treatment", "rings"), [(0, "busy", False), (3, "ring", True), (9, "ring", False)]
+)
+async def test_a_question_that_waited_is_told_with_its_own_time_and_never_refused(
+    waited_s: float, treatment: str, *, rings: bool
+) -> None:
+    desk = Desk(overflow=False)
+    for _ in range(8):
+        await desk.ask()
+    variables = await desk.ask(waited_s=waited_s)
+    assert variables["TL_TREATMENT"] == treatment
+    call = desk.book.open()[-1]
+    assert abs((desk.clock.wall() - call.started_at).total_seconds() - waited_s) <= 1.1
+    assert (call.recovered, call.ringing_at is not None) == (waited_s > 0, rings)

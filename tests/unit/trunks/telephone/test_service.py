@@ -142,3 +142,13 @@ async def test_somebody_is_rung() -> None:
     assert desk.exchange.done == [("ring", "PJSIP/101", "火警"), ("ring", "PJSIP/13800138000@trunk", "火警")]
     (call,) = desk.service.calls()
     assert (call.direction, call.uniqueid, call.dialled_by) == ("out", call.linkedid, "system:gateway")
+
+
+async def test_two_dials_at_once_never_take_the_same_phone() -> None:
+    desk = Desk()
+    desk.phones.apply("PJSIP/101", "NOT_INUSE")
+    desk.phones.apply("PJSIP/102", "NOT_INUSE")
+    first = await desk.run("tel.dial", Dial(number="119"))
+    second = await desk.run("tel.dial", Dial(number="120"))
+    assert {first.position, second.position} == {"101", "102"}
+    assert await desk.refusal(number="110", position=first.position) == "tel.position_busy"

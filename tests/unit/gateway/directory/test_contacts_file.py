@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.directory.csv_import import ContactsFileError, read_csv, write_csv
+from gateway.directory.contacts_file import ContactsFileError, read_file, write_csv
 from gateway.directory.numbers import Numbering
 from gateway.directory.options import NumberingOptions
 
@@ -21,7 +21,7 @@ TEXT = (
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_encodings_give_the_same_contacts(encoding: str) -> None:
-    sheet = read_csv(TEXT.encode(encoding), NUMBERING)
+    sheet = read_file(TEXT.encode(encoding), NUMBERING)
     assert (sheet.errors, sheet.rows) == ([], 3)
     first, second = sheet.contacts
     assert (first.unit, first.name, first.post, first.parent_unit) == ("消防支队", "单雄信", "支队长", "市消防局")
@@ -38,7 +38,7 @@ def test_encodings_give_the_same_contacts(encoding: str) -> None:
 
 
 def test_chinese_headers_and_several_numbers_in_a_cell() -> None:
-    sheet = read_csv("单位,姓名,电话\n水务局,仇英,13900139000、82345678\n".encode("gb18030"), NUMBERING)
+    sheet = read_file("单位,姓名,电话\n水务局,仇英,13900139000、82345678\n".encode("gb18030"), NUMBERING)
     assert [n.number for n in sheet.contacts[0].numbers] == ["13900139000", "01082345678"]
 
 
@@ -56,7 +56,7 @@ def test_every_wrong_row_is_named_and_nothing_is_taken() -> None:
         "坏,庚,,,2026-01-02,\n"
         f"{'长' * 201},辛,,,,\n"
     )
-    sheet = read_csv(text.encode(), NUMBERING)
+    sheet = read_file(text.encode(), NUMBERING)
     assert sheet.contacts == []
     assert [(error.line, error.column) for error in sheet.errors] == [
         (3, "phone"),
@@ -86,21 +86,21 @@ def test_every_wrong_row_is_named_and_nothing_is_taken() -> None:
 )
 def test_what_is_no_table_is_refused(data: bytes) -> None:
     with pytest.raises(ContactsFileError):
-        read_csv(data, NUMBERING)
+        read_file(data, NUMBERING)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_survived(data: bytes) -> None:
     try:
-        read_csv(b"unit,name,phone\n" + data, NUMBERING)
+        read_file(b"unit,name,phone\n" + data, NUMBERING)
     except ContactsFileError:
         return
 
 
 def test_export_reads_back_as_the_same_contacts() -> None:
-    before = read_csv(TEXT.encode(), NUMBERING).contacts
+    before = read_file(TEXT.encode(), NUMBERING).contacts
     exported = write_csv(before)
     assert exported.startswith(b"\xef\xbb\xbf")
-    after = read_csv(exported, NUMBERING)
+    after = read_file(exported, NUMBERING)
     assert after.errors == []
     assert after.contacts == before

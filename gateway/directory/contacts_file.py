@@ -1,18 +1,19 @@
-"""Contacts from and to CSV. Pure: bytes in, contacts and errors out."""
+"""Contacts from and to files, CSV or a spreadsheet. Pure: bytes in, contacts and errors out."""
 
 import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 
 from gateway.core.errors import Kind, TrunklineError
 from gateway.core.text import Text
+from gateway.directory import xlsx
 from gateway.directory.contact import Contact, ContactKey, ContactNumber
 from gateway.directory.numbers import Numbering, NumberKind, fold
 
@@ -66,7 +67,7 @@ _MAX_ERRORS = 1000
 _DEFAULT_PRIORITY = 100
 _BETWEEN = re.compile(r"[;；、|,，]")
 _BETWEEN_NUMBERS = re.compile(r"[;；、|/]")
-_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
+_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:T00:00:00(?:\.0+)?)?")
 
 
 class ContactsFileError(TrunklineError):
@@ -76,8 +77,8 @@ class ContactsFileError(TrunklineError):
     kind = Kind.INVALID
     cause = Text("The contacts file cannot be read: {reason}.", "无法读取通讯录文件：{reason}。")
     action = Text(
-        "Save it as CSV (UTF-8 or GB18030) with a header line that has at least unit or name.",
-        "请另存为 CSV（UTF-8 或 GB18030），首行为列名，至少包含 unit（单位）或 name（姓名）。",
+        "Save it as a workbook (.xlsx) or CSV (UTF-8 or GB18030) with a header line that has at least unit or name.",
+        "请另存为 Excel 工作簿（.xlsx）或 CSV（UTF-8 或 GB18030），首行为列名，至少包含 unit（单位）或 name（姓名）。",
     )
 
 
@@ -98,57 +99,80 @@ class Sheet:
     rows: int
 
 
-def read_csv(data: bytes, numbering: Numbering) -> Sheet:
+def read_file(data: bytes, numbering: Numbering) -> Sheet:
     """Read *data* into contacts; every row is checked, also after the first error (up to 1000 errors are kept).
 
     Raises :class:`ContactsFileError` when there is no table to read.
     """
-    reader = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
+    if len(data) > _MAX_BYTES:
+        raise ContactsFileError(reason=f"it is larger than {_MAX_BYTES} bytes")
     drafts: dict[ContactKey, _Draft] = {}
     errors: list[RowError] = []
-    rows = 0
+    count = 0
+    rows = _spreadsheet_rows(data) if data.startswith(xlsx.MAGIC) else _csv_rows(data)
+    columns = _header(next(rows, (1, []))[1])
+    for line, cells in rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        count += 1
+        if count > _MAX_ROWS:
+            raise ContactsFileError(reason=f"more than {_MAX_ROWS} rows")
+        if len(errors) < _MAX_ERRORS:
+            errors += _take_row(drafts, line, columns, cells, numbering)
+    contacts = [] if errors else [draft.contact() for draft in drafts.values()]
+    return Sheet(contacts=contacts, errors=errors[:_MAX_ERRORS], rows=count)
+
+
+def _csv_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
+    before = 0
     try:
-        columns = _header(next(reader, []))
-        before = reader.line_num
         for cells in reader:
             line, before = before + 1, reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            rows += 1
-            if rows > _MAX_ROWS:
-                raise ContactsFileError(reason=f"more than {_MAX_ROWS} rows")
-            if len(errors) < _MAX_ERRORS:
-                errors += _take_row(drafts, line, columns, cells, numbering)
+            yield line, cells
     except csv.Error as error:
         raise ContactsFileError(reason=f"line {reader.line_num}: {error}") from error
-    contacts = [] if errors else [draft.contact() for draft in drafts.values()]
-    return Sheet(contacts=contacts, errors=errors[:_MAX_ERRORS], rows=rows)
+
+
+def _spreadsheet_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    try:
+        yield from xlsx.rows_of(data)
+    except xlsx.WorkbookError as error:
+        raise ContactsFileError(reason=str(error)) from error
 
 
 def write_csv(contacts: Iterable[Contact]) -> bytes:
-    """Return *contacts* as CSV that :func:`read_csv` takes back unchanged; UTF-8 with BOM, so that Excel reads it."""
+    """Return *contacts* as CSV that :func:`read_file` takes back unchanged; UTF-8 with BOM, so that Excel reads it."""
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
+    csv.writer(out, lineterminator="\r\n").writerows(_table(contacts))
+    return codecs.BOM_UTF8 + out.getvalue().encode("utf-8")
+
+
+def write_xlsx(contacts: Iterable[Contact]) -> bytes:
+    """Return *contacts* as a workbook that :func:`read_file` takes back unchanged."""
+    return xlsx.workbook(_table(contacts))
+
+
+def _table(contacts: Iterable[Contact]) -> Iterator[Sequence[str]]:
+    """Yield the header and the rows: a row for each number, and in the first what a contact has only once."""
+    yield COLUMNS
     for contact in contacts:
-        once: dict[str, Any] = {
+        once: dict[str, str] = {
             "parent_unit": contact.parent_unit,
-            "valid_from": contact.valid_from or "",
-            "valid_to": contact.valid_to or "",
+            "valid_from": str(contact.valid_from or ""),
+            "valid_to": str(contact.valid_to or ""),
             "notes": contact.notes,
             **{column: ";".join(getattr(contact, column)) for column in _LISTS},
         }
         key = contact.key._asdict()
-        numbers = [{"phone": n.written, "kind": n.kind, "priority": n.priority} for n in contact.numbers] or [{}]
+        numbers = [{"phone": n.written, "kind": n.kind, "priority": str(n.priority)} for n in contact.numbers] or [{}]
         for index, number in enumerate(numbers):
-            writer.writerow({**key, **number, **(once if index == 0 else {})})
-    return codecs.BOM_UTF8 + out.getvalue().encode("utf-8")
+            row = {**key, **number, **(once if index == 0 else {})}
+            yield [row.get(column, "") for column in COLUMNS]
 
 
 def _decode(data: bytes) -> str:
     """UTF-8 when it is valid UTF-8, else GB18030; there is no third guess."""
-    if len(data) > _MAX_BYTES:
-        raise ContactsFileError(reason=f"it is larger than {_MAX_BYTES} bytes")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             text = data.decode(encoding)
@@ -257,6 +281,21 @@ def _once(line: int, row: Mapping[str, str], draft: _Draft) -> tuple[dict[str, A
     return once, errors
 
 
+def contact_number(numbering: Numbering, written: str, kind: str, priority: int) -> ContactNumber | None:
+    """Return a number as it is kept, or None when *written* is not one; without a kind it is mobile or office."""
+    number = numbering.parse(written)
+    if number is None:
+        return None
+    given = fold(kind).lower()
+    return ContactNumber(
+        written=written,
+        canonical=number.full,
+        number=numbering.domestic(number),
+        kind=_KINDS.get(given, given) or ("mobile" if number.kind is NumberKind.MOBILE else "office"),
+        priority=priority,
+    )
+
+
 def _numbers(line: int, row: Mapping[str, str], numbering: Numbering) -> tuple[list[ContactNumber], list[RowError]]:
     numbers: list[ContactNumber] = []
     errors: list[RowError] = []
@@ -268,16 +307,11 @@ def _numbers(line: int, row: Mapping[str, str], numbering: Numbering) -> tuple[l
         else:
             errors.append(RowError(line, "priority", "not a whole number from 0 (first) to 999"))
     for written in _parts(_BETWEEN_NUMBERS, row.get("phone", "")):
-        number = numbering.parse(written)
+        number = contact_number(numbering, written, row.get("kind", ""), priority)
         if number is None:
             errors.append(RowError(line, "phone", "not a telephone number"))
-            continue
-        given = fold(row.get("kind", "")).lower()
-        kind = _KINDS.get(given, given) or ("mobile" if number.kind is NumberKind.MOBILE else "office")
-        shown = numbering.domestic(number)
-        numbers.append(
-            ContactNumber(written=written, canonical=number.full, number=shown, kind=kind, priority=priority)
-        )
+        else:
+            numbers.append(number)
     return numbers, errors
 
 
@@ -286,6 +320,8 @@ def _parts(between: re.Pattern[str], cell: str) -> Iterator[str]:
 
 
 def _date(text: str) -> date:
+    if re.fullmatch(r"\d{5}", text, re.ASCII):  # a spreadsheet's own: days since the end of 1899
+        return date(1899, 12, 30) + timedelta(days=int(text))
     match = _DATE.fullmatch(fold(text))
     if match is None:
         raise ValueError(text)

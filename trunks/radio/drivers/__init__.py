@@ -1,0 +1,1 @@
+"""Radios: one file for each kind, found by :mod:`trunks.radio.registry`."""
