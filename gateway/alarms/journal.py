@@ -1,12 +1,14 @@
 """What alarms have still to write: kept in memory while the store is down, written in one unit when it is back."""
 
 import asyncio
+import contextvars
 from collections import deque
 
 import structlog
 
 from gateway.alarms import repository
 from gateway.alarms.rules import Alarm
+from gateway.core.causation import attributed
 from gateway.core.errors import Kind, TrunklineError
 from gateway.core.events import Happening
 from gateway.store.unit import Store, Unit
@@ -46,7 +48,7 @@ class AlarmJournal:
         if len(self._happenings) >= PENDING_MAX:
             self.untold += 1
             return
-        self._happenings.append(happening)
+        self._happenings.append(attributed(happening))
 
     async def flush(self) -> bool:
         """Write what is to be written; return whether all of it is durable now.
@@ -55,7 +57,9 @@ class AlarmJournal:
         """
         while self._rows or self._happenings:
             if self._writing is None or self._writing.done():
-                self._writing = asyncio.create_task(self._write(), name="alarms-write")
+                # In a context of its own: what others told must not be put down to the command that writes it.
+                empty = contextvars.Context()
+                self._writing = asyncio.create_task(self._write(), name="alarms-write", context=empty)
             if not await asyncio.shield(self._writing):
                 return False
         return True

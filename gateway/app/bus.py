@@ -65,7 +65,10 @@ def alarm_of(alarms: AlarmSink) -> Callable[[TrunklineError], None]:
 
 
 class SecurityKeeper:
-    """The adapter that makes the broker's applications equal to those of the store, at each connection."""
+    """The adapter that makes the broker's applications equal to those of the store.
+
+    At each connection, and when the broker could not be told of a change.
+    """
 
     name = "broker-security"
 
@@ -75,12 +78,16 @@ class SecurityKeeper:
         self._applications = applications
 
     async def run(self, reporter: Reporter) -> None:
-        """Reconcile once per connection until cancelled."""
+        """Reconcile until cancelled; a failure is the supervisor's, which has it tried again."""
         while True:
             connection = await self._connections.ready()
             await self._security.reconcile(await self._applications.active())
             reporter.ready()
-            await asyncio.wait([connection.lost])
+            behind = asyncio.create_task(self._security.behind.wait(), name="broker-security-behind")
+            try:
+                await asyncio.wait((connection.lost, behind), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                behind.cancel()
 
 
 def bus_door(options: BusOptions, paths: StatePaths) -> tuple[Login, MqttPort]:

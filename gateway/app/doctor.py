@@ -6,18 +6,19 @@ import shutil
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from config.settings import Settings
 from gateway.app.bus import bus_door
 from gateway.app.client import DaemonNotRunningError, LocalClient
+from gateway.app.credentials import broker_paths
 from gateway.app.paths import StatePaths
 from gateway.app.stand.asterisk import find_asterisk
 from gateway.app.stand.processes import find_program
 from gateway.app.switchboard import ami_options
 from gateway.asterisk.ami import AmiClient
 from gateway.bus.options import BusOptions
-from gateway.bus.probe import BrokerProbe
+from gateway.bus.probe import BrokerProbe, persistence_finding
 from gateway.bus.topics import Topics
 from gateway.core.clock import SystemClock
 from gateway.core.errors import TrunklineError
@@ -28,6 +29,9 @@ from gateway.store.store import SqlStore
 _EACH_S = 30.0
 _LOW_DISK_BYTES = 2 << 30
 
+Level = Literal["ok", "warning", "failure"]
+_WORDS: dict[Level, str] = {"ok": "ok  ", "warning": "WARN", "failure": "FAIL"}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -36,14 +40,23 @@ class Finding:
     part: str
     good: bool
     detail: Text
+    needed: bool = True
+
+    @property
+    def level(self) -> Level:
+        """How bad it is: what is not good and not needed either is a warning."""
+        if self.good:
+            return "ok"
+        return "failure" if self.needed else "warning"
 
     def line(self, language: Language) -> str:
         """Return it for a terminal."""
-        return f"{'ok  ' if self.good else 'FAIL'} {self.part:<10} {self.detail.in_language(language)}"
+        return f"{_WORDS[self.level]} {self.part:<10} {self.detail.in_language(language)}"
 
     def as_dict(self, language: Language) -> dict[str, Any]:
         """Return it for a program."""
-        return {"part": self.part, "good": self.good, "detail": self.detail.in_language(language)}
+        detail = self.detail.in_language(language)
+        return {"part": self.part, "level": self.level, "good": self.good, "detail": detail}
 
 
 Check = Callable[[Settings, StatePaths], Coroutine[Any, Any, Sequence[Finding]]]
@@ -99,26 +112,21 @@ async def _programs(settings: Settings, _paths: StatePaths) -> Sequence[Finding]
 
 
 async def _daemon(_settings: Settings, paths: StatePaths) -> Sequence[Finding]:
-    def ask() -> Finding:
-        with LocalClient(paths.socket) as client:
-            try:
-                status = client.status()
-            except DaemonNotRunningError:
-                return Finding("daemon", good=True, detail=Text("is not running", "未运行"))
-        wrong = [
-            f"{one['name']} {one['state']} {one['reason']}".strip()
-            for one in status["adapters"]
-            if one["state"] not in {"READY", "DISABLED"}
-        ]
-        text = f"runs, epoch {status['epoch']}" + ("; " + "; ".join(wrong) if wrong else "")
-        return Finding("daemon", good=not wrong, detail=_literal(text, text))
-
-    return [await asyncio.to_thread(ask)]
+    status = await asyncio.to_thread(status_of, paths)
+    if status is None:
+        return [Finding("daemon", good=True, detail=Text("is not running", "未运行"))]
+    wrong = [
+        f"{one['name']} {one['state']} {one['reason']}".strip()
+        for one in status["adapters"]
+        if one["state"] not in {"READY", "DISABLED"}
+    ]
+    text = f"runs, epoch {status['epoch']}" + ("; " + "; ".join(wrong) if wrong else "")
+    return [Finding("daemon", good=not wrong, detail=_literal(text, text))]
 
 
 async def _store(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
     options = settings.of(StoreOptions)
-    if await asyncio.to_thread(paths.socket.exists):
+    if await asyncio.to_thread(status_of, paths) is not None:
         return [Finding("store", good=True, detail=Text("is held by the running daemon", "由正在运行的守护进程使用"))]
     store = SqlStore(options, folder=paths.root, site=settings.of(BusOptions).site, count_start=False)
     await store.open()
@@ -133,10 +141,11 @@ async def _broker(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
     options = settings.of(BusOptions)
     login, port = await asyncio.to_thread(bus_door, options, paths)
     probe = BrokerProbe(port, login, Topics(options.site), SystemClock(), deadline_s=options.deadline_s)
-    return [
-        Finding("broker", good=finding.good or not finding.needed, detail=finding.detail)
-        for finding in await probe.run()
-    ]
+    findings = await probe.run()
+    if options.broker == "private":
+        configuration = broker_paths(paths).configuration
+        findings.append(persistence_finding(await asyncio.to_thread(configuration.read_text, "utf-8")))
+    return [Finding("broker", good=one.good, needed=one.needed, detail=one.detail) for one in findings]
 
 
 async def _asterisk(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
@@ -164,6 +173,18 @@ async def _asterisk(settings: Settings, paths: StatePaths) -> Sequence[Finding]:
         await asyncio.gather(session, return_exceptions=True)
     text = f"manager interface at {options.host}:{options.port}: {found}"
     return [Finding("asterisk", good=True, detail=_literal(text, text))]
+
+
+def status_of(paths: StatePaths) -> dict[str, Any] | None:
+    """Return the status document of the running daemon, None when no daemon answers. Blocking.
+
+    A socket alone proves nothing: a daemon that was killed leaves it behind.
+    """
+    with LocalClient(paths.socket) as client:
+        try:
+            return client.status()
+        except DaemonNotRunningError:
+            return None
 
 
 def _seen_by_daemon(paths: StatePaths, adapter: str) -> Finding | None:

@@ -110,6 +110,11 @@ class FastAgiServer:
         except asyncio.CancelledError:
             connection.abort()
             raise
+        if not request.uniqueid:  # the ids of calls follow from it: two calls would be one
+            self.failed += 1
+            log.warning("fastagi request without a unique id", script=request.script[:100])
+            connection.close()
+            return
         task = asyncio.current_task()
         if task is not None:
             task.set_name(f"fastagi:{request.uniqueid}")

@@ -2,10 +2,12 @@
 
 How a password gets there: it exists in plain text only in the moment in which it is issued. Then its PBKDF2 digest, in
 the form that mosquitto compares with, is written to the store, and the password is told to the running broker. The
-plugin of mosquitto 2.0 takes no digest over its control topic, so a broker that did not run at that moment gets the
-digest from the file that is written before each of its starts (:func:`gateway.bus.broker.initial_security`). Adding an
-application with daemon and broker down therefore works; adding one with only the broker up makes it wait for the next
-start of the broker or the next ``apps rotate``, and :meth:`BrokerSecurity.reconcile` tells so.
+plugin of mosquitto 2.0 takes no digest over its control topic. While the broker is away the daemon therefore keeps the
+password, in its memory alone, until :meth:`BrokerSecurity.reconcile` could tell it; after a restart of the daemon, or
+without one, the broker gets the digest from the file that is written before its start
+(:func:`gateway.bus.broker.initial_security`). Adding an application with daemon and broker down therefore works; adding
+one with only the broker up makes it wait for the next start of the broker or the next ``apps rotate``, and
+:meth:`BrokerSecurity.reconcile` tells so.
 """
 
 import asyncio
@@ -27,7 +29,7 @@ from gateway.bus.dynsec_model import (
     credential_note,
 )
 from gateway.bus.port import BusConnection, BusDeniedError, BusError, BusPort, Delivery, Login, Publication, is_good
-from gateway.core.errors import DeadlineError, Kind
+from gateway.core.errors import DeadlineError, Kind, TrunklineError
 from gateway.core.ids import new_id
 from gateway.core.text import Text
 from gateway.principals.model import Principal
@@ -36,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 CONTROL = "$CONTROL/dynamic-security/v1"
 RESPONSES = f"{CONTROL}/response"
-_PAGE = 500
+_MOST_OWED = 256  # passwords that are kept in memory; beyond it the oldest wait for the broker's next start
 
 
 class BrokerSecurityError(BusError):
@@ -163,38 +165,46 @@ class BrokerSecurity:
         self._admin_password = admin_password
         self._deadline_s = deadline_s
         self._one_at_a_time = asyncio.Lock()
+        self._owed: dict[str, str] = {}
+        self.behind = asyncio.Event()
+        """Set while the broker could not be told of a change; :meth:`reconcile` makes up for it."""
 
-    async def granted(self, application: Principal, secret: str) -> None:
-        """*application* has a new secret: keep its digest, and tell the broker if it can be reached."""
+    async def granted(self, application: Principal, secret: str) -> bool:
+        """*application* has a new secret: keep its digest, and tell the broker; return whether it took it."""
         digest = await asyncio.to_thread(digest_password, secret)
         await self._credentials.keep(application.name, digest)
         if self._port is None:
-            return
-        async with self._one_at_a_time, self._client(self._port) as client:
-            await self._put_role(client, application_role(self._site, application, self._commands()))
-            await client.ask({"command": "deleteClient", "username": application.name}, ignore=("Client not found",))
-            await client.ask(
-                {
-                    "command": "createClient",
-                    "username": application.name,
-                    "password": secret,
-                    "textdescription": credential_note(digest),
-                    "roles": [{"rolename": APPLICATION_ROLE_PREFIX + application.name}],
-                }
-            )
+            return False
+        self._owed.pop(application.name, None)
+        self._owed[application.name] = secret
+        while len(self._owed) > _MOST_OWED:
+            del self._owed[next(iter(self._owed))]
+        try:
+            async with self._one_at_a_time, self._client(self._port) as client:
+                await self._put_role(client, application_role(self._site, application, self._commands()))
+                await self._put_client(client, application.name, secret, digest)
+        except (BusError, DeadlineError) as error:
+            return self._fallen_behind(error)
+        return True
 
-    async def revoked(self, name: str) -> None:
-        """The application may not connect any more; the plugin disconnects it at once."""
+    async def revoked(self, name: str) -> bool:
+        """The application may not connect any more; the plugin disconnects it at once. Return whether it did."""
         await self._credentials.forget(name)
+        self._owed.pop(name, None)
         if self._port is None:
-            return
-        async with self._one_at_a_time, self._client(self._port) as client:
-            await self._remove(client, name)
+            return False
+        try:
+            async with self._one_at_a_time, self._client(self._port) as client:
+                await self._remove(client, name)
+        except (BusError, DeadlineError) as error:
+            return self._fallen_behind(error)
+        return True
 
     async def reconcile(self, applications: Sequence[Principal]) -> Reconciled:
-        """Make the running broker equal to *applications*; called at each start of the daemon."""
+        """Make the running broker equal to *applications*; called at each connection, and when it fell behind."""
         if self._port is None:
             return Reconciled((), (), ())
+        self.behind.clear()
         digests = await self._credentials.all()
         wanted = {application.name: application for application in applications}
         async with self._one_at_a_time, self._client(self._port) as client:
@@ -214,11 +224,37 @@ class BrokerSecurity:
                     changed.append(name)
                 digest = digests.get(name)
                 note = present.get(name, {}).get("textdescription", "")
-                if digest is None or note != credential_note(digest):
+                if digest is not None and note == credential_note(digest):
+                    continue
+                secret = self._owed.get(name)
+                if digest is None or secret is None:
                     waiting.append(name)
+                    continue
+                await self._put_client(client, name, secret, digest)
+                if name not in changed:
+                    changed.append(name)
         if waiting:
             log.warning("applications wait for the broker's next start, or rotate them", applications=waiting)
         return Reconciled(tuple(removed), tuple(changed), tuple(waiting))
+
+    def _fallen_behind(self, error: TrunklineError) -> bool:
+        log.warning("the broker could not be told of a credential, it follows", reason=error.title())
+        self.behind.set()
+        return False
+
+    async def _put_client(self, client: DynsecClient, name: str, secret: str, digest: PasswordDigest) -> None:
+        await client.ask({"command": "deleteClient", "username": name}, ignore=("Client not found",))
+        await client.ask(
+            {
+                "command": "createClient",
+                "username": name,
+                "password": secret,
+                "textdescription": credential_note(digest),
+                "roles": [{"rolename": APPLICATION_ROLE_PREFIX + name}],
+            }
+        )
+        if self._owed.get(name) == secret:
+            del self._owed[name]
 
     def _client(self, port: BusPort) -> AbstractAsyncContextManager[DynsecClient]:
         return DynsecClient.connect(port, self._admin_password, self._site, self._deadline_s)

@@ -58,7 +58,15 @@ class Applications(Protocol):
 class Dispatcher(Protocol):
     """What the intake asks of the commands (:class:`gateway.commands.dispatcher.CommandDispatcher`)."""
 
-    async def accept(self, principal: Principal, name: str, payload: bytes, *, reply: Reply | None = None) -> Ticket:
+    async def accept(
+        self,
+        principal: Principal,
+        name: str,
+        payload: bytes,
+        *,
+        reply: Reply | None = None,
+        traceparent: str | None = None,
+    ) -> Ticket:
         """Return once the command is durable or refused; any bytes are survived. Raises what the store raises."""
         ...
 
@@ -107,6 +115,7 @@ class CommandIntake:
         self._lanes = [asyncio.Lock() for _ in range(_LANES)]
         self._overflowed = False
         self.answers_dropped = 0
+        """Answers pushed out of the full queue; a final one is fetched from the ledger again."""
         self._end_listening = dispatcher.on_answer(self._hear)
 
     # -- in ------------------------------------------------------------------------------------------------------
@@ -131,7 +140,8 @@ class CommandIntake:
                     raise
                 await self._refuse(topic.app, command, delivery.payload, reply, error)
                 return
-            await self._dispatcher.accept(principal, command, delivery.payload, reply=reply)
+            traceparent = next((value for name, value in delivery.user if name == "traceparent"), None)
+            await self._dispatcher.accept(principal, command, delivery.payload, reply=reply, traceparent=traceparent)
 
     def _reply(self, app: str, delivery: Delivery) -> Reply | None:
         if not self._topics.is_answer_of(delivery.response_topic, app):

@@ -24,7 +24,9 @@ class Finding:
 
 
 class BrokerProbe:
-    """Tries a broker with two clients of its own, under ``gw/v1/{site}/sys/probe…``, and cleans up behind itself.
+    """Tries a broker with two clients of its own, under ``gw/v1/{site}/probe/…``, and cleans up behind itself.
+
+    No subscriber of events or states hears of it.
 
     It takes about *expiry_s* plus a second. Whether sessions survive a restart cannot be seen from outside; what is
     seen is whether the broker keeps a session while its client is away.
@@ -40,8 +42,8 @@ class BrokerProbe:
     async def run(self) -> list[Finding]:
         """Return all findings; raises what prevents a connection at all."""
         name = f"probe-{new_id()[-8:]}"
-        state = self._topics.resource_state("sys", name)
-        event = self._topics.event("sys", name, "probe")
+        state = self._topics.probe(name, "retained")
+        event = self._topics.probe(name, "queued")
         inbox: list[Delivery] = []
 
         async def handler(delivery: Delivery) -> None:

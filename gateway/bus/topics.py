@@ -92,6 +92,10 @@ class Topics:
         """Return ``…/replay/{app}``."""
         return f"{self.prefix}/replay/{_level(app, 'app')}"
 
+    def probe(self, name: str, what: str) -> str:
+        """Return ``…/probe/{name}/{what}``: where the gateway tries the broker out, and nobody else has a right."""
+        return f"{self.prefix}/probe/{_level(name, 'probe')}/{_level(what, 'probe')}"
+
     def parse(self, topic: str) -> Topic | None:  # noqa: PLR0911  # one return for each form
         """Take *topic* apart; ``None`` when it is none of this site's."""
         if not topic.startswith(self.prefix + "/"):

@@ -7,7 +7,7 @@ down, and a secret that is made up is shown to who asked, once.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -49,11 +49,26 @@ class AppName(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
 
 
+Broker = Literal["told", "follows"]
+
+
 class AppSecret(Message, frozen=True, kw_only=True):
-    """The secret of an application; null when the answer is asked for again."""
+    """The secret of an application; null when the answer is asked for again.
+
+    ``broker`` tells whether the broker knows it already, or follows when it is back; null with an external broker,
+    which has a keeper of its own.
+    """
 
     name: str
     secret: str | None = None
+    broker: Broker | None = None
+
+
+class AppRevoked(Message, frozen=True, kw_only=True):
+    """An application whose credential has ended; ``broker`` as above."""
+
+    name: str
+    broker: Broker | None = None
 
 
 class Nothing(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,7 +190,7 @@ APP_ADD = _spec("app_add", AppAdd, AppSecret, Text("Register an application.", "
 APP_ROTATE = _spec(
     "app_rotate", AppName, AppSecret, Text("Give an application a new secret.", "更换应用密钥。"), ("secret",)
 )
-APP_REVOKE = _spec("app_revoke", AppName, Named, Text("End an application's credential.", "吊销应用凭据。"))
+APP_REVOKE = _spec("app_revoke", AppName, AppRevoked, Text("End an application's credential.", "吊销应用凭据。"))
 APP_LIST = _spec("app_list", Nothing, AppList, Text("List the applications.", "列出应用。"))
 OPERATOR_ADD = _spec(
     "operator_add", OperatorAdd, OperatorView, Text("Register an operator.", "新增值班人员。"), ("password",)
@@ -203,17 +218,17 @@ def _application_commands(service: PrincipalService) -> list[BoundCommand[Any, A
     async def add(body: AppAdd, context: CommandContext) -> AppSecret:
         await context.begin_side_effect()
         issued = await applications.add(context.principal, body.name, _rights(body.rights), body.display_name)
-        return AppSecret(name=issued.name, secret=issued.secret)
+        return AppSecret(name=issued.name, secret=issued.secret, broker=_broker(told=issued.told))
 
     async def rotate(body: AppName, context: CommandContext) -> AppSecret:
         await context.begin_side_effect()
         issued = await applications.rotate(context.principal, body.name)
-        return AppSecret(name=issued.name, secret=issued.secret)
+        return AppSecret(name=issued.name, secret=issued.secret, broker=_broker(told=issued.told))
 
-    async def revoke(body: AppName, context: CommandContext) -> Named:
+    async def revoke(body: AppName, context: CommandContext) -> AppRevoked:
         await context.begin_side_effect()
-        await applications.revoke(context.principal, body.name)
-        return Named(name=body.name)
+        told = await applications.revoke(context.principal, body.name)
+        return AppRevoked(name=body.name, broker=_broker(told=told))
 
     async def show(_body: Nothing, _context: CommandContext) -> AppList:
         return AppList(applications=tuple(_app_view(one) for one in await applications.list()))
@@ -279,6 +294,12 @@ def _role_commands(service: PrincipalService) -> list[BoundCommand[Any, Any]]:
         )
 
     return [BoundCommand(ROLE_SET, put), BoundCommand(ROLE_LIST, show)]
+
+
+def _broker(*, told: bool | None) -> Broker | None:
+    if told is None:
+        return None
+    return "told" if told else "follows"
 
 
 def _rights(patterns: Sequence[RightPattern]) -> tuple[Right, ...]:

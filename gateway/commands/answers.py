@@ -146,7 +146,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A command as it came in. ``expires_at`` of ``None`` leaves the time-to-live to the command's default."""
+    """A command as it came in. ``expires_at`` of ``None`` leaves the time-to-live to the command's default.
+
+    ``traceparent`` is the trace that its sender named; it is not written down.
+    """
 
     principal: Principal
     name: str
@@ -156,6 +159,7 @@ class Request:
     source: Source
     incident: str | None = None
     reply: Reply = Reply()
+    traceparent: str | None = None
 
 
 def error_body(error: TrunklineError) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from gateway.commands.options import CommandOptions
 from gateway.commands.recovery import PrincipalResolver, Recovery
 from gateway.commands.registry import CommandRegistry
 from gateway.commands.spec import CommandSpec
+from gateway.core.causation import traceparent_of
 from gateway.core.clock import Clock
 from gateway.core.errors import NotFoundError, TrunklineError, UnavailableError
 from gateway.core.ids import new_id
@@ -109,6 +110,7 @@ class CommandDispatcher:
         *,
         source: Source = Source.BUS,
         reply: Reply | None = None,
+        traceparent: str | None = None,
     ) -> Ticket:
         """Take a command in its envelope; return once it is durable, or refused. This is what a PUBACK waits for.
 
@@ -124,6 +126,7 @@ class CommandDispatcher:
             data=b"",
             source=source,
             reply=reply or Reply(),
+            traceparent=traceparent_of(traceparent or ""),
         )
         try:
             envelope = decode_envelope(payload)
@@ -149,6 +152,7 @@ class CommandDispatcher:
         command_id: str | None = None,
         ttl_s: float | None = None,
         incident: str | None = None,
+        traceparent: str | None = None,
     ) -> Answer:
         """Take a command from HTTP or the command line: *data* is its body as JSON; return how far it is.
 
@@ -164,6 +168,7 @@ class CommandDispatcher:
             data=data,
             source=Source.LOCAL if principal.kind is PrincipalKind.LOCAL else Source.HTTP,
             incident=incident,
+            traceparent=traceparent_of(traceparent or ""),
         )
         ticket = await self._take(request, checked=False)
         if ticket.refusal is not None:
@@ -311,7 +316,15 @@ class CommandDispatcher:
                 return Ticket(note, refusal)
             deadline = self._clock.monotonic() + (examined.expires_at - self._clock.wall()).total_seconds()
             started = True
-            accepted = Work(request.principal, examined.command, examined.body, examined.resource, entry, deadline)
+            accepted = Work(
+                request.principal,
+                examined.command,
+                examined.body,
+                examined.resource,
+                entry,
+                deadline,
+                request.traceparent,
+            )
             self._start(accepted)
             return Ticket(note, None, lambda: self._shown(accepted))
         finally:

@@ -45,7 +45,11 @@ class Endings:
             details["error"] = answer.error["code"]
         told = CommandUnknown(command=answer.name, command_id=command_id, principal=principal, about=resource)
         happening = Happening(
-            event=told, resource="commands", aggregate=f"command:{command_id}", incident=entry.incident
+            event=told,
+            resource="commands",
+            aggregate=f"command:{command_id}",
+            incident=entry.incident,
+            causation=command_id,
         )
 
         def work(unit: Unit) -> Answer:

@@ -26,6 +26,7 @@ from gateway.commands.answers import Answer, AnswerNote, CommandState, error_bod
 from gateway.commands.errors import CommandExpiredError, OutcomeUnknownError
 from gateway.commands.ledger import LedgerEntry
 from gateway.commands.registry import RegisteredCommand
+from gateway.core.causation import Cause, caused_by
 from gateway.core.clock import Clock
 from gateway.core.errors import InternalError, Kind, TrunklineError
 from gateway.core.events import Message
@@ -53,6 +54,7 @@ class Work:
     resource: str
     entry: LedgerEntry
     deadline: float
+    traceparent: str | None = None
     outcome: asyncio.Future[Ending] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -158,7 +160,8 @@ class Execution:
 
     async def _handle(self) -> Message:
         async with self._slots:
-            result: Message = await self._work.command.handler(self._work.body, self._context)
+            with caused_by(Cause(self._work.command_id, self._work.traceparent)):
+                result: Message = await self._work.command.handler(self._work.body, self._context)
             return result
 
     def _judge(self) -> Ending | None:

@@ -69,6 +69,10 @@ class TrunklineError(Exception):
         """What to do now."""
         return self.action.in_language(language, **self.fields)
 
+    def as_text(self) -> Text:
+        """Cause and next action in both languages, to stand as a field of another error."""
+        return Text(self.message("en"), self.message("zh"))
+
     def as_dict(self, language: Language = "en") -> dict[str, Any]:
         """The error as other programs see it: ``{code, title, detail, retryable, cause}``."""
         cause = self.__cause__

@@ -1,13 +1,17 @@
 """How a feature declares its settings."""
 
 import os
+import stat
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+import structlog
 
 from gateway.core.errors import Kind, TrunklineError
 from gateway.core.text import Text
+
+log = structlog.get_logger(__name__)
 
 
 class SettingsError(TrunklineError):
@@ -42,7 +46,10 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     credential: str = ""
 
     def read(self) -> str:
-        """Return the secret without its trailing line end. Blocking: call it while starting, not on the event loop."""
+        """Return the secret without its trailing line end. Blocking: call it while starting, not on the event loop.
+
+        A file that everybody can read is told in the log, and read: a gateway that does not start helps nobody.
+        """
         if self.credential:
             folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
             if not folder:
@@ -53,6 +60,8 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         else:
             raise SecretError(source="(none)", reason="neither file nor credential is given")
         try:
+            if path.stat().st_mode & stat.S_IROTH:
+                log.warning("a secret can be read by every user of this machine: chmod 600 it", file=str(path))
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SecretError(source=str(path), reason=str(error)) from error

@@ -8,7 +8,10 @@ Language = Literal["en", "zh"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One sentence in English and in Chinese; both may hold the same ``{placeholders}``."""
+    """One sentence in English and in Chinese; both may hold the same ``{placeholders}``.
+
+    A placeholder may be filled by another text: each language then gets its own.
+    """
 
     en: str
     zh: str
@@ -16,4 +19,9 @@ class Text:
     def in_language(self, language: Language, **fields: Any) -> str:
         """Return the sentence in *language* with its placeholders filled in."""
         template = self.zh if language == "zh" else self.en
-        return template.format(**fields) if fields else template
+        if not fields:
+            return template
+        filled = {
+            name: value.in_language(language) if isinstance(value, Text) else value for name, value in fields.items()
+        }
+        return template.format(**filled)

@@ -35,6 +35,8 @@ class IssuedSecret:
 
     name: str
     secret: str
+    told: bool | None = None
+    """Whether the broker knows it already; None where no broker is to be told."""
 
     def __repr__(self) -> str:
         return f"IssuedSecret({self.name!r}, …)"
@@ -44,15 +46,15 @@ class CredentialSink(Protocol):
     """Something that checks applications' secrets by itself and has to be told of them: the broker.
 
     It is called after the change is durable here. What it cannot be told now it has to fetch when it can be reached
-    again, by comparing itself with :meth:`ApplicationService.list`; a secret that never reached it is rotated again.
+    again, by comparing itself with :meth:`ApplicationService.list`.
     """
 
-    async def granted(self, application: Principal, secret: str) -> None:
-        """*application* has a new secret. Raises a ``TrunklineError`` that the caller of the change gets to see."""
+    async def granted(self, application: Principal, secret: str) -> bool:
+        """*application* has a new secret; tell whether it stands there already. False: it follows."""
         ...
 
-    async def revoked(self, name: str) -> None:
-        """The application may not connect any more."""
+    async def revoked(self, name: str) -> bool:
+        """The application may not connect any more; tell whether that stands there already. False: it follows."""
         ...
 
 
@@ -125,8 +127,8 @@ class ApplicationService:
 
         return await self._grant(await self._store.write(work, name="application.rotate"), secret)
 
-    async def revoke(self, by: Principal, name: str) -> None:
-        """End the credential of *name*."""
+    async def revoke(self, by: Principal, name: str) -> bool | None:
+        """End the credential of *name*; tell whether the broker knows it already, None where none is to be told."""
 
         def work(unit: Unit) -> None:
             _active(unit.connection, name)
@@ -138,8 +140,7 @@ class ApplicationService:
             self._audit.record(unit, by, "sys.app_revoke", name, "done")
 
         await self._store.write(work, name="application.revoke")
-        for sink in self._sinks:
-            await sink.revoked(name)
+        return _all_told([await sink.revoked(name) for sink in self._sinks])
 
     async def list(self) -> Sequence[Application]:
         """Return all applications, revoked ones too."""
@@ -193,10 +194,13 @@ class ApplicationService:
         }
 
     async def _grant(self, application: Application, secret: str) -> IssuedSecret:
-        for sink in self._sinks:
-            await sink.granted(_principal(application), secret)
+        told = _all_told([await sink.granted(_principal(application), secret) for sink in self._sinks])
         log.info("application credential issued", application=application.name)
-        return IssuedSecret(application.name, secret)
+        return IssuedSecret(application.name, secret, told)
+
+
+def _all_told(told: Sequence[bool]) -> bool | None:
+    return all(told) if told else None
 
 
 def _active(connection: sa.Connection, name: str) -> Application:

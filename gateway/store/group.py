@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from gateway.core.causation import attributed
 from gateway.core.events import Happening, parse_type, seal
 from gateway.core.ids import is_level
 from gateway.store import journal
@@ -70,7 +71,7 @@ class UnitOfWork:
             raise ValueError("an event without an aggregate")
         if happening.time is not None and happening.time.tzinfo is None:
             raise ValueError(f"a time without a zone: {happening.time!r}")
-        self.happenings.append(happening)
+        self.happenings.append(attributed(happening))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call *callback* on the event loop once the unit is durable."""

@@ -45,7 +45,10 @@ class Unit(Protocol):
         ...
 
     def emit(self, happening: Happening) -> None:
-        """Tell an event. It gets its sequence number after the unit has succeeded, and is durable with the unit."""
+        """Tell an event. It gets its sequence number after the unit has succeeded, and is durable with the unit.
+
+        Within a command it names that command, unless it names a cause (:mod:`gateway.core.causation`).
+        """
         ...
 
     def after_commit(self, callback: Callable[[], None]) -> None:

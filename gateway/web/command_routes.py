@@ -67,7 +67,13 @@ def command_routes(dispatcher: Dispatcher) -> list[HTTPRouteHandler]:
             raise InvalidInputError(field="Idempotency-Key", reason="1 to 64 letters, digits, _ or -")
         wait_s = wait_of(prefer or "")
         answer = await dispatcher.submit(
-            principal, name, await request.body(), command_id=command_id, ttl_s=ttl_s, incident=incident
+            principal,
+            name,
+            await request.body(),
+            command_id=command_id,
+            ttl_s=ttl_s,
+            incident=incident,
+            traceparent=request.headers.get("traceparent"),
         )
         if wait_s and not answer.final:
             answer = await dispatcher.answer(principal, command_id, wait_s=wait_s)

@@ -114,6 +114,7 @@ class Dispatcher(Protocol):
         command_id: str,
         ttl_s: float | None,
         incident: str | None,
+        traceparent: str | None = None,
     ) -> Answer:
         """Take a command; raises when it is rejected. The same id with the same body is answered, not done again."""
         ...

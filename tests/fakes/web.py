@@ -175,12 +175,15 @@ class FakeDispatcher:
         command_id: str,
         ttl_s: float | None,
         incident: str | None,
+        traceparent: str | None = None,
     ) -> FakeAnswer:
         if name != DIAL.name:
             raise NotFoundError(what="command", name=name)
         principal.require(name)
         body = msgspec.json.decode(data, type=Dial)
-        self.taken.append({"id": command_id, "to": body.to, "ttl_s": ttl_s, "incident": incident})
+        self.taken.append(
+            {"id": command_id, "to": body.to, "ttl_s": ttl_s, "incident": incident, "traceparent": traceparent}
+        )
         self.answers[command_id] = FakeAnswer(command_id, name, "accepted")
         return self.answers[command_id]
 

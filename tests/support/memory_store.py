@@ -5,6 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from gateway.core.causation import attributed
 from gateway.core.clock import Clock
 from gateway.core.events import Happening, seal
 from gateway.store.unit import Base, StoredEvent
@@ -34,7 +35,7 @@ class MemoryUnit:
         self.callbacks = []
 
     def emit(self, happening: Happening) -> None:
-        self.happenings.append(happening)
+        self.happenings.append(attributed(happening))
 
     def after_commit(self, callback) -> None:
         self.callbacks.append(callback)
@@ -48,6 +49,7 @@ class MemoryStore:
             "sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False}
         )
         self.events: list[StoredEvent] = []
+        self.happenings: list[Happening] = []
         self.failing: Exception | None = None
         self.doubtful: Exception | None = None
         self.listeners = []
@@ -71,6 +73,7 @@ class MemoryStore:
             with self.engine.begin() as connection:
                 unit = MemoryUnit(connection, self.clock.wall())
                 result = work(unit)
+            self.happenings += unit.happenings
             for happening in unit.happenings:
                 self._tell(happening, unit.now)
         await plan.step()

@@ -141,7 +141,7 @@ class AsteriskDriver:
         except AmiRefusedError as error:
             raise CallUnknownError(call=call.id) from error
         except AmiUnavailableError as error:
-            raise SwitchboardUnavailableError(reason=str(error)) from error
+            raise SwitchboardUnavailableError(reason=error.as_text()) from error
         except (AmiDeadlineError, AmiLostError) as error:
             raise DialUnknownError from error
 
@@ -215,12 +215,12 @@ class AsteriskDriver:
         try:
             answer = await self._ami.action("Originate", deadline_s=_DEADLINE_S, Priority="1", Async="true", **headers)
         except AmiRefusedError as error:
-            raise DialFailedError(reason=str(error)) from error
+            raise DialFailedError(reason=error.as_text()) from error
         except AmiUnavailableError as error:
-            raise SwitchboardUnavailableError(reason=str(error)) from error
+            raise SwitchboardUnavailableError(reason=error.as_text()) from error
         except AmiLostError as error:
             if not error.outcome_unknown:
-                raise SwitchboardUnavailableError(reason=str(error)) from error
+                raise SwitchboardUnavailableError(reason=error.as_text()) from error
             raise DialUnknownError from error
         except AmiDeadlineError as error:
             raise DialUnknownError from error

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import exc
 
 from gateway.core.board import Board
+from gateway.core.causation import standing_cause
 from gateway.core.clock import Clock
 from gateway.core.events import Happening
 from gateway.core.supervisor import Reporter
@@ -195,7 +196,8 @@ class CallBook:
         call_id = seen.call_id or ours or id_of_leg(seen.uniqueid)
         number = seen.caller if seen.direction == "in" else seen.called
         contact = next(iter(self._lookup(number)), None) if number else None
-        return start(seen, call_id=call_id, line=self._line_for(seen, call_id), contact=contact)
+        line = self._line_for(seen, call_id)
+        return start(seen, call_id=call_id, line=line, contact=contact, cause=standing_cause())
 
     def _line_for(self, seen: Started, call_id: str) -> str:
         if self._is_late(seen.at):  # it may be over; it takes its line only if that is free
@@ -222,6 +224,8 @@ class CallBook:
                 time=at,
                 recovered=recovered,
                 incident=call.incident or self._incident_of(f"call:{call.id}"),
+                causation=call.causation,
+                traceparent=call.traceparent,
             )
             for (event, at), recovered in zip(step.told, late, strict=True)
         )

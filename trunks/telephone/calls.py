@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from gateway.core.causation import Cause
 from gateway.core.events import Event
 from gateway.core.ids import derived_id
 from gateway.directory.contact import ContactRef
@@ -102,6 +103,7 @@ class Gone(Observation):
 class Call:
     """What is known of one call. ``uniqueid`` is the leg on the trunk, empty while there is none.
 
+    ``causation`` and ``traceparent`` are those of the command that dialled it; each of its events carries them.
     ``revision`` counts the changes that were written down, so that a repeated write is known as one.
     """
 
@@ -124,6 +126,8 @@ class Call:
     cause_text: str = ""
     synthesised: bool = False
     recovered: bool = False
+    causation: str | None = None
+    traceparent: str | None = None
     revision: int = 0
 
     @property
@@ -145,7 +149,7 @@ class Step:
     told: Sequence[tuple[Event, datetime]] = ()
 
 
-def start(seen: Started, *, call_id: str, line: str, contact: ContactRef | None) -> Step:
+def start(seen: Started, *, call_id: str, line: str, contact: ContactRef | None, cause: Cause | None = None) -> Step:
     """Begin the record of a call that was not known."""
     call = Call(
         id=call_id,
@@ -160,6 +164,8 @@ def start(seen: Started, *, call_id: str, line: str, contact: ContactRef | None)
         dialled_by=seen.dialled_by,
         incident=seen.incident,
         phone=seen.phone,
+        causation=None if cause is None else cause.command_id,
+        traceparent=None if cause is None else cause.traceparent,
     )
     event = CallStarted(**_common(call), uniqueid=call.uniqueid, linkedid=call.linkedid, dialled_by=call.dialled_by)
     return Step(call, ((event, seen.at),))

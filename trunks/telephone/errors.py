@@ -3,6 +3,29 @@
 from gateway.core.errors import Kind, TrunklineError
 from gateway.core.text import Text
 
+_NO_SESSION = Text("there is no session", "没有连接")
+_IN_USE = Text("in use", "正在使用")
+_UNREGISTERED = Text("not registered", "未注册")
+_PHONE_STATES = {
+    "not free": Text("in use or not registered", "正在使用或未注册"),
+    "unavailable": _UNREGISTERED,
+    "invalid": _UNREGISTERED,
+    "inuse": _IN_USE,
+    "busy": _IN_USE,
+    "onhold": Text("on hold", "保持中"),
+    "ringing": Text("ringing", "正在振铃"),
+    "ringinuse": Text("in use and ringing", "正在使用并振铃"),
+    "unknown": Text("in an unknown state", "状态未知"),
+}
+_LINE_STATES = {
+    "out_of_service": Text("it is out of service", "已停用"),
+    "idle": Text("it is for incoming calls only", "仅供呼入"),
+    "ringing": Text("it is ringing", "正在振铃"),
+    "dialling": Text("it is dialling", "正在拨号"),
+    "in_call": Text("it is in a call", "正在通话"),
+    "unknown": Text("there is no such line", "没有这条线路"),
+}
+
 
 class NotDialableError(TrunklineError):
     """The number cannot be dialled as it is."""
@@ -69,6 +92,9 @@ class LineNotFreeError(TrunklineError):
     cause = Text("{line} cannot be dialled on: {reason}.", "{line} 无法外拨：{reason}。")
     action = Text("Choose another line, or none.", "请选择其他线路，或不指定线路。")
 
+    def __init__(self, *, line: str, reason: str) -> None:
+        super().__init__(line=line, reason=_LINE_STATES.get(reason, reason))
+
 
 class PositionUnknownError(TrunklineError):
     """There is no such position."""
@@ -85,8 +111,14 @@ class PositionBusyError(TrunklineError):
     code = "tel.position_busy"
     kind = Kind.CONFLICT
     retryable = True
-    cause = Text("The phone {position} is {state}.", "话机 {position} 当前状态：{state}。")
-    action = Text("Hang up there, or choose another position.", "请先挂机，或选择其他座席。")
+    cause = Text("Phone {position}: {state}.", "话机 {position}：{state}。")
+    action = Text(
+        "Hang up there if it is in use, see to its registration if it has none, or choose another position.",
+        "若正在使用，请先挂机；若未注册，请检查话机；也可选择其他座席。",
+    )
+
+    def __init__(self, *, position: str, state: str) -> None:
+        super().__init__(position=position, state=_PHONE_STATES.get(state, state))
 
 
 class CallUnknownError(TrunklineError):
@@ -105,6 +137,10 @@ class SwitchboardUnavailableError(TrunklineError):
     kind = Kind.UNAVAILABLE
     retryable = True
     cause = Text("Asterisk is not available: {reason}.", "Asterisk 不可用：{reason}。")
+
+    def __init__(self, *, reason: str | Text) -> None:
+        super().__init__(reason=_NO_SESSION if reason == _NO_SESSION.en else reason)
+
     action = Text("Dial on the phone itself; see `trunkline status`.", "请直接用话机拨号；查看 `trunkline status`。")
 
 

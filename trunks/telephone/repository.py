@@ -42,6 +42,8 @@ class CallRow(Base):
     cause_text: orm.Mapped[str] = orm.mapped_column(sa.String(80))
     synthesised: orm.Mapped[bool]
     recovered: orm.Mapped[bool]
+    causation: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
+    traceparent: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
     revision: orm.Mapped[int]
 
 

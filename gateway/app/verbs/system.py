@@ -51,7 +51,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Try out every part that the gateway depends on, and say what to do about what is wrong.
 
-    Ends with 0 when nothing is wrong, with 8 otherwise.
+    Ends with 0 when nothing is wrong or there are warnings only, with 8 otherwise.
     """
     from gateway.app.doctor import examine
 
@@ -62,7 +62,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     else:
         for finding in findings:
             click.echo(finding.line(language()))
-    raise SystemExit(0 if all(finding.good for finding in findings) else 8)
+    raise SystemExit(8 if any(finding.level == "failure" for finding in findings) else 0)
 
 
 @main.command()

@@ -163,12 +163,36 @@ async def test_reconcile_makes_the_broker_equal_to_the_store(broker: RealBroker)
         assert await publish(connection, "gw/v1/duty/cmd/offline/radio/ptt") < 0x80
 
 
+async def test_what_a_broker_missed_while_it_was_away_is_applied_when_it_is_back(broker: RealBroker) -> None:
+    security = security_of(broker, Keeper())
+    assert await security.granted(CAD, "before")
+    assert await security.granted(Principal(PrincipalKind.APPLICATION, "gone", ()), "s")
+    await broker.kill()
+    new = Principal(PrincipalKind.APPLICATION, "new", (Right("*"),))
+    assert not await security.granted(CAD, "after")
+    assert not await security.granted(new, "first")
+    assert not await security.granted(new, "second")
+    assert not await security.revoked("gone")
+    assert security.behind.is_set()
+    await broker.start()
+    outcome = await security.reconcile([CAD, new])
+    assert (outcome.removed, outcome.waiting) == (("gone",), ())
+    assert not security.behind.is_set()
+    for name, secret in (("cad", "after"), ("new", "second")):
+        async with port_of(broker).connect(Login("c", name, secret), ignore) as connection:
+            assert await publish(connection, f"gw/v1/duty/cmd/{name}/tel/dial") < 0x80
+    with pytest.raises(BusRefusedError):
+        async with port_of(broker).connect(Login("c", "cad", "before"), ignore):
+            pass
+    assert (await security.reconcile([CAD, new])).changed == ()
+
+
 async def test_without_a_broker_only_the_digest_is_kept() -> None:
     keeper = Keeper()
     security = BrokerSecurity("duty", keeper, commands=lambda: COMMANDS)
-    await security.granted(CAD, "s")
+    assert not await security.granted(CAD, "s")
     assert set(keeper) == {"cad"}
-    await security.revoked("cad")
+    assert not await security.revoked("cad")
     assert not keeper
 
 
@@ -186,6 +210,33 @@ async def test_the_probe_finds_a_private_broker_fit(broker: RealBroker) -> None:
     )
     configuration = broker_configuration(broker.options, broker.paths, plugin_path())
     assert persistence_finding(configuration).good
+
+
+async def test_nobody_hears_the_probe(broker: RealBroker) -> None:
+    await security_of(broker, Keeper()).granted(CAD, "s")
+    seen: dict[str, list[str]] = {"cad": [], "gateway": []}
+
+    async def heard(delivery: Delivery) -> None:
+        seen["cad"].append(delivery.topic)
+
+    async def all_of_it(delivery: Delivery) -> None:
+        seen["gateway"].append(delivery.topic)
+
+    user, password = broker.login()
+    async with (
+        port_of(broker).connect(Login("c", "cad", "s"), heard) as cad,
+        port_of(broker).connect(Login("g", user, password), all_of_it) as gateway,
+    ):
+        for pattern in ("+/+/evt/#", "+/+/state", "sys/#"):
+            assert await cad.subscribe(f"gw/v1/duty/{pattern}") == 1
+        assert await cad.subscribe("gw/v1/duty/probe/#") == Reason.NOT_AUTHORIZED
+        await gateway.subscribe("gw/v1/duty/#")
+        probe = BrokerProbe(port_of(broker), Login("gw", user, password), Topics("duty"), SystemClock(), deadline_s=3)
+        assert all(finding.good for finding in await probe.run())
+        await publish(gateway, "gw/v1/duty/sys/ami/evt/barrier")
+        await until(lambda: bool(seen["cad"]))
+    assert set(seen["cad"]) == {"gw/v1/duty/sys/ami/evt/barrier"}
+    assert {topic.rsplit("/", 2)[0] for topic in seen["gateway"]} == {"gw/v1/duty/probe"}
 
 
 async def test_the_probe_finds_what_a_poor_broker_lacks() -> None:

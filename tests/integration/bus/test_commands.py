@@ -26,6 +26,7 @@ from gateway.commands.options import CommandOptions
 from gateway.commands.registry import CommandRegistry
 from gateway.commands.spec import BoundCommand, CommandContext, CommandSpec
 from gateway.core.board import Board
+from gateway.core.causation import Cause, standing_cause
 from gateway.core.clock import SystemClock
 from gateway.core.errors import NotFoundError, UnavailableError
 from gateway.core.events import Happening, Message
@@ -65,10 +66,12 @@ class Principals:
 class Exchange:
     def __init__(self) -> None:
         self.dialled: list[str] = []
+        self.causes: list[Cause | None] = []
 
     async def dial(self, body: Dial, context: CommandContext) -> Dialled:
         await context.begin_side_effect()
         self.dialled.append(body.number)
+        self.causes.append(standing_cause())
         return Dialled(call=f"call-{len(self.dialled)}")
 
 
@@ -227,6 +230,13 @@ async def test_a_command_of_which_only_the_id_can_be_used_is_answered_under_its_
     await app.send(b'{"id":"c1","data":{}}')
     refused = await app.final("c1")
     assert (refused["id"], refused["error"]["code"]) == ("c1", "command.schema")
+
+
+async def test_the_trace_of_a_command_is_taken_along(gateway: Gateway, app: Application) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await app.send(envelope("c1"), user=(("traceparent", trace),))
+    await app.final("c1")
+    assert gateway.exchange.causes == [Cause("c1", trace)]
 
 
 async def test_a_command_that_is_too_long_is_answered(gateway: Gateway, app: Application) -> None:

@@ -1,6 +1,7 @@
 """The dispatcher and the principals on the real store."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -8,6 +9,7 @@ from gateway.commands.answers import CommandState
 from gateway.commands.errors import CommandSchemaError
 from gateway.core.clock import ManualClock
 from gateway.core.errors import NotFoundError
+from gateway.core.events import Happening
 from gateway.core.options import Secret
 from gateway.principals.errors import CredentialRefusedError, SignInRefusedError
 from gateway.principals.model import SYSTEM, Right
@@ -16,6 +18,7 @@ from gateway.principals.service import PrincipalService
 from gateway.store.options import StoreOptions
 from gateway.store.store import SqlStore
 from gateway.store.unit import Base
+from tests.support.bus import Rang
 from tests.support.commands import APP, Desk, envelope
 from tests.support.postgres import PostgresCluster
 
@@ -65,6 +68,35 @@ async def test_commands_at_the_same_time_are_each_done_once(store):
     assert (await unknown.outcome()).state is CommandState.UNKNOWN
     (event,) = await store.events_after(0)
     assert event.name == "command_unknown"
+    await desk.dispatcher.stop()
+
+
+async def test_the_events_of_a_command_name_it_and_its_trace(store):
+    clock = ManualClock()
+    desk = Desk(clock, store)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    async def tell():
+        happening = Happening(event=Rang(number=1), resource="line-1", aggregate="call:1")
+        await store.write(lambda unit: unit.emit(happening), name="test")
+
+    desk.exchange.pause = tell
+    await desk.dispatcher.recover()
+    ticket = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-1"), traceparent=trace)
+    await ticket.outcome()
+    odd = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-2"), traceparent="x" * 500)
+    await odd.outcome()
+    await tell()
+    crash = await desk.dispatcher.accept(APP, "tel.dial", envelope(clock, "c-3", data={"how": "crash"}))
+    await crash.outcome()
+    told = [json.loads(event.payload) for event in await store.events_after(0)]
+    assert [(one["type"], one.get("causationid"), one.get("traceparent")) for one in told] == [
+        ("tel.rang.v1", "c-1", trace),
+        ("tel.rang.v1", "c-2", None),
+        ("tel.rang.v1", None, None),
+        ("tel.rang.v1", "c-3", None),
+        ("sys.command_unknown.v1", "c-3", None),
+    ]
     await desk.dispatcher.stop()
 
 

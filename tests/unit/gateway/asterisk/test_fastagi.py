@@ -313,3 +313,17 @@ async def test_small_packets_are_not_delayed():
     async with serving(handle) as server, calling(server) as asterisk:
         assert await asterisk.ended()
     assert nodelay[0] != 0
+
+
+async def test_a_request_without_a_unique_id_is_refused_so_that_no_two_calls_are_taken_for_one():
+    asked = []
+
+    async def handler(session: AgiSession) -> None:
+        asked.append(session)
+
+    async with serving(handler) as server:
+        async with calling(server, None) as asterisk:
+            asterisk.send("agi_network: yes\nagi_network_script: /incoming\nagi_uniqueid: \n\n")
+            assert await asterisk.ended()
+        await until(lambda: server.failed == 1, "the refusal")
+    assert asked == []

@@ -15,12 +15,31 @@ from tests.support.commands import envelope
 from tests.support.memory_store import MemoryStore
 
 
+class Broker:
+    """Checks secrets by itself, when it can be told of them."""
+
+    def __init__(self):
+        self.up = True
+
+    async def granted(self, application, secret):
+        return self.up
+
+    async def revoked(self, name):
+        return self.up
+
+
 @pytest.fixture
-async def house():
+def broker():
+    return Broker()
+
+
+@pytest.fixture
+async def house(broker):
     clock = ManualClock()
     store = MemoryStore(clock).create()
     audit = AuditTrail(store)
-    service = PrincipalService(store, clock, PrincipalsOptions(argon2_time_cost=1, argon2_memory_kib=8), audit)
+    cheap = PrincipalsOptions(argon2_time_cost=1, argon2_memory_kib=8)
+    service = PrincipalService(store, clock, cheap, audit, sinks=[broker])
     await service.start()
     registry = CommandRegistry(commands(service))
     dispatcher = CommandDispatcher(store, clock, CommandOptions(), registry, audit, principals=service)
@@ -48,8 +67,25 @@ async def test_the_life_of_an_application(house):
     assert await ask(dispatcher, root, "sys.app_add", name="cad") == ("failed", "auth.name_taken")
     _, listed = await ask(dispatcher, root, "sys.app_list")
     assert listed["applications"][0]["rights"] == [{"verb": "tel.*", "resource": "*"}]
-    assert await ask(dispatcher, root, "sys.app_revoke", name="cad") == ("succeeded", {"name": "cad"})
+    assert await ask(dispatcher, root, "sys.app_revoke", name="cad") == (
+        "succeeded",
+        {"name": "cad", "broker": "told"},
+    )
     assert await ask(dispatcher, root, "sys.app_revoke", name="cad") == ("failed", "not_found")
+
+
+async def test_a_broker_that_is_away_follows_and_the_secret_is_shown_all_the_same(house, broker):
+    dispatcher, service, _, _ = house
+    root = await service.local(0, "root")
+    broker.up = False
+    for command in ("sys.app_add", "sys.app_rotate"):
+        state, issued = await ask(dispatcher, root, command, name="cad")
+        assert (state, issued["broker"]) == ("succeeded", "follows")
+        assert (await service.resolve_application("cad", issued["secret"])).name == "cad"
+    assert await ask(dispatcher, root, "sys.app_revoke", name="cad") == (
+        "succeeded",
+        {"name": "cad", "broker": "follows"},
+    )
 
 
 async def test_the_life_of_an_operator(house):

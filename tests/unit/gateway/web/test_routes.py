@@ -162,12 +162,15 @@ async def test_every_answer_carries_the_security_headers(features):
 
 
 async def test_a_command_is_taken_once_and_can_be_looked_up(signed_in, served):
-    key = {"idempotency-key": "abc-1"}
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    key = {"idempotency-key": "abc-1", "traceparent": trace}
     answer = await signed_in.post("/api/v1/commands/tel.dial?ttl_s=5&incident=i1", json={"to": "110"}, headers=key)
     assert answer.status_code == 202
     assert answer.json() == {"id": "abc-1", "name": "tel.dial", "state": "accepted", "result": None, "error": None}
     assert answer.headers["location"] == "/api/v1/commands/abc-1"
-    assert served.dispatcher.taken == [{"id": "abc-1", "to": "110", "ttl_s": 5.0, "incident": "i1"}]
+    assert served.dispatcher.taken == [
+        {"id": "abc-1", "to": "110", "ttl_s": 5.0, "incident": "i1", "traceparent": trace}
+    ]
     answer = await signed_in.get("/api/v1/commands/abc-1", headers={"prefer": "wait=3"})
     assert (answer.status_code, answer.json()["result"]) == (200, {"call": "c-1"})
     assert (await signed_in.get("/api/v1/commands/other")).json()["code"] == "not_found"

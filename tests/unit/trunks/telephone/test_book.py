@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.core.board import Board
+from gateway.core.causation import Cause, caused_by
 from gateway.core.clock import ManualClock
 from gateway.directory.contact import ContactRef
 from gateway.store.errors import StoreOutcomeUnknownError, StoreUnavailableError
@@ -82,6 +83,27 @@ async def test_a_call_is_on_the_board_at_once_and_then_durable(house: House) -> 
     async with house.writing():
         await house.book.durable()
     assert house.told() == ["call_started"]
+
+
+async def test_every_event_of_a_call_names_the_command_that_dialled_it(house: House) -> None:
+    leg = {"uniqueid": "", "linkedid": "tl-abc"}
+    dialled = Started(at=house.clock.wall(), **leg, direction="out", called="110", line="line-1", call_id="abc")
+    with caused_by(Cause("c-1", "00-trace")):
+        house.book.observe(dialled)
+    house.book.observe(house.started())  # somebody calls in meanwhile
+    async with house.writing():
+        await house.book.durable()
+    house.begin()
+    await house.book.load()
+    house.book.observe(HungUp(at=house.clock.wall(), uniqueid="tl-abc", linkedid="tl-abc", cause=16))
+    async with house.writing():
+        await house.book.durable()
+    told = [(one.event.TYPE, one.causation, one.traceparent) for one in house.store.happenings]
+    assert told == [
+        ("tel.call_started.v1", "c-1", "00-trace"),
+        ("tel.call_started.v1", None, None),
+        ("tel.call_ended.v1", "c-1", "00-trace"),
+    ]
 
 
 async def test_nothing_is_lost_while_the_store_is_away(house: House) -> None:
