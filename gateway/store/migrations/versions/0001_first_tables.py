@@ -390,6 +390,8 @@ def upgrade() -> None:
         sa.Column("cause_text", sa.String(length=80), nullable=False),
         sa.Column("synthesised", sa.Boolean(), nullable=False),
         sa.Column("recovered", sa.Boolean(), nullable=False),
+        sa.Column("causation", sa.String(length=64), nullable=True),
+        sa.Column("traceparent", sa.String(length=64), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tel_calls")),
         sa.UniqueConstraint("linkedid", name=op.f("uq_tel_calls_linkedid")),
