@@ -1,5 +1,6 @@
 """What a simulated modem says to commands that need no more than itself and its SIM."""
 
+import abc
 import asyncio
 import re
 from collections.abc import Callable
@@ -19,7 +20,7 @@ Answer = tuple[list[str], Final]
 """The lines, and how the command ended."""
 
 
-class Answers:
+class Answers(abc.ABC):
     """The settings of a modem and its answers. Each method takes ``test``, ``read`` or ``set``, and the value."""
 
     def __init__(self, network: SimulatedNetwork, sim: Sim, imei: str, quirks: Quirks) -> None:
@@ -44,9 +45,9 @@ class Answers:
         """Whether it is in the network."""
         return self.unlocked and self.factory and self.network.plan.registered
 
+    @abc.abstractmethod
     def register(self) -> None:
         """Try to get into the network."""
-        raise NotImplementedError
 
     def flush(self) -> None:
         """Let the network bring what it kept, after the answer to this command."""
